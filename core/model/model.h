@@ -1,0 +1,55 @@
+#pragma once
+// An opened model: config, tokenizer and decoder of one Hugging Face folder. Immutable after open.
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/model/config.h"
+#include "core/model/tokenizer.h"
+
+namespace polykv {
+
+class Decoder;  // core/model/decoder.h, knows torch
+
+// Called with the share done in [0, 1] and a word for what is going on.
+using Progress = std::function<void(double share, const std::string& what)>;
+// Set by another thread to stop long work; the work throws Cancelled.
+using CancelFlag = std::atomic<bool>;
+struct Cancelled {};
+
+class Model {
+ public:
+  // Throws an input Error (file, key, expectation); nothing is left behind.
+  static std::shared_ptr<const Model> open(const std::string& folder, const Progress& progress = {},
+                                           const CancelFlag* cancel = nullptr);
+  ~Model();
+  const std::string& folder() const { return folder_; }
+  std::string name() const;  // last part of the folder
+  const ModelConfig& config() const { return config_; }
+  const ModelShape& shape() const { return config_.shape; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const Decoder& decoder() const { return *decoder_; }
+  std::int64_t parameters() const { return parameters_; }
+  const std::string& fingerprint() const {
+    return fingerprint_;
+  }  // "sha256:..." of config + weights
+  // Bytes of n cached tokens of one layer: keys and values of all kv heads, compute dtype (fp32).
+  std::int64_t kv_bytes(int tokens) const;
+
+ private:
+  Model() = default;
+  std::string folder_, fingerprint_;
+  ModelConfig config_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::unique_ptr<Decoder> decoder_;
+  std::int64_t parameters_ = 0;
+};
+
+// Number of threads torch may use from now on (0 = all cores). Call before the first model is
+// opened.
+void set_torch_threads(int threads);
+int torch_threads();
+
+}  // namespace polykv

@@ -1,0 +1,34 @@
+#pragma once
+// A case: context, question and gold answer as token ids, with the needles' places. JSON lines.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/model/tokenizer.h"
+
+namespace polykv {
+
+struct Span {
+  int first = 0, last = 0;  // inclusive token positions in the context
+  bool operator==(const Span&) const = default;
+};
+
+struct Case {
+  std::vector<int> context, question,
+      answer;                 // context starts with BOS where the tokenizer adds one
+  std::vector<Span> needles;  // the fact asked for comes first
+  std::string task = "single";
+  double depth = 0;
+  int keys = 1;
+  std::uint64_t seed = 0;
+};
+
+// Reads JSON lines of cli.md; context, question and answer are text or id arrays. Throws an input
+// Error naming file, line and key: empty parts, ids outside the vocabulary, spans outside the
+// context.
+std::vector<Case> read_cases(const std::string& path, const Tokenizer& tokenizer);
+// With text and token ids' round trip checked; written atomically.
+void write_cases(const std::string& path, const std::vector<Case>& cases,
+                 const Tokenizer& tokenizer);
+
+}  // namespace polykv

@@ -1,0 +1,79 @@
+#pragma once
+// What the worker shows the window: plain numbers, immutable, parts shared by pointer.
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/model/config.h"
+#include "core/plan/plan.h"
+#include "core/probe/case.h"
+#include "core/score/live_scorer.h"
+#include "core/score/proxy.h"
+#include "core/score/scores.h"
+#include "core/score/self_check.h"
+
+namespace polykv {
+
+struct ModelInfo {
+  std::string name, folder, fingerprint;
+  ModelShape shape;
+  std::int64_t parameters = 0;
+  bool embedded = false;
+  std::int64_t kv_bytes_per_token_layer = 0;  // keys + values, all kv heads of one layer
+};
+
+// A case as it is drawn: one text per token of context + question + answer.
+struct CaseText {
+  Case source;
+  std::vector<std::string> tokens;  // display texts
+  int context = 0, question = 0, answer = 0;
+  std::string question_text, gold;  // gold answer as text
+};
+
+struct CaseSetInfo {
+  std::string name;  // "16 needle cases, 950 tokens, 4 keys"
+  std::vector<CaseText> cases;
+};
+
+enum class Work { idle, loading, prefill, scoring, checking };
+
+struct WorkState {
+  Work kind = Work::idle;
+  double share = 0;          // done, in [0, 1]
+  std::string what;          // "prefill case 5 of 16"
+  double seconds_left = -1;  // < 0 = unknown
+};
+
+struct LogLine {
+  enum class Kind { info, error } kind = Kind::info;
+  std::string text;
+};
+
+// Everything here belongs together: scores, kept rows and answers are those of `plan`.
+struct Snapshot {
+  std::uint64_t serial = 0;
+  std::shared_ptr<const ModelInfo> model;    // null before the first model is open
+  std::shared_ptr<const CaseSetInfo> cases;  // null before the first case set is ready
+  WorkState work;
+
+  bool scored = false;             // the fields below hold an exact result
+  std::uint64_t scored_edit = 0;   // ScorePlan.edit the result belongs to
+  std::uint64_t running_edit = 0;  // edit being scored now; 0 = none
+  Plan plan;
+  ScoreRow score, ceiling;         // this plan, and the full cache
+  std::vector<ScoreRow> controls;  // random and sink+recent at the same total; empty until measured
+  std::vector<ScoreRow> runs;      // exact rows of earlier plans of this case set, oldest first
+  std::shared_ptr<const std::vector<CaseResult>> results;  // per case
+
+  LookAt looked;  // case, layer, head the parts below belong to
+  std::shared_ptr<const std::vector<KeptLayer>> kept;  // per layer, of the looked-at case
+  std::shared_ptr<const HeatTile> heat;
+  std::string answer, full_answer;  // texts of the looked-at case
+  std::shared_ptr<const ProxyData> proxy;
+
+  std::vector<CheckLight> check;  // empty until run
+  std::vector<LogLine> log;       // newest last, at most 200
+};
+
+}  // namespace polykv

@@ -1,0 +1,31 @@
+#pragma once
+// The one thread that owns model, caches and results.
+#include <functional>
+#include <memory>
+
+#include "core/worker/command.h"
+#include "core/worker/snapshot.h"
+
+namespace polykv {
+
+struct WorkerOptions {
+  int threads = 0;              // torch threads, 0 = all cores
+  std::string embedded_folder;  // marks this model as embedded
+  std::function<void()> wake;   // called from the worker after each new snapshot
+};
+
+class Worker {
+ public:
+  explicit Worker(WorkerOptions options);
+  ~Worker();  // cancels, then joins
+
+  void post(Command command);                      // any thread; never blocks on work
+  std::shared_ptr<const Snapshot> latest() const;  // never null
+  void wait_idle();  // returns when every command posted so far is done; for tests and --screenshot
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace polykv

@@ -1,0 +1,24 @@
+#pragma once
+// Column sums of causal softmax attention without the n x n matrix: two passes over the keys.
+
+namespace polykv {
+
+// Query head h reads kv head h / (heads / kv_heads). Query i stands at position first + i and sees
+// keys 0 .. first + i. scale is usually 1 / sqrt(dim).
+struct ImportanceShape {
+  int heads = 0, kv_heads = 0, queries = 0, keys = 0, dim = 0, first = 0;
+  float scale = 1.0f;
+};
+
+// queries (heads, queries, dim), keys (kv_heads, keys, dim), both post-RoPE and contiguous fp32;
+// sums (heads, keys): for each key the softmax probabilities summed over all queries, fp32.
+// Pass one finds every query's maximum and normaliser, pass two adds the columns: O(keys) memory.
+// Only heads [head_begin, head_end) are computed, so that a caller can spread heads over threads.
+void importance_cpu(const float* queries, const float* keys, const ImportanceShape& shape,
+                    int head_begin, int head_end, float* sums);
+
+// The same on device pointers for all heads; stream is a cudaStream_t. Only in builds with CUDA.
+void importance_cuda(const float* queries, const float* keys, const ImportanceShape& shape,
+                     float* sums, void* stream);
+
+}  // namespace polykv

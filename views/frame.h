@@ -1,0 +1,89 @@
+#pragma once
+// What a view gets: reads `now`, edits its own part of `ui`, appends to `out`. No statics, no
+// callbacks.
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/plan/edit.h"
+#include "core/worker/command.h"
+#include "core/worker/snapshot.h"
+#include "views/theme.h"
+
+namespace polykv {
+
+struct Rect {
+  float x = 0, y = 0, w = 0, h = 0;
+  bool contains(float px, float py) const { return px >= x && py >= y && px < x + w && py < y + h; }
+};
+
+enum class Pill { none, preview, queued, running, exact, stale };
+const char* to_string(Pill pill);
+
+// One selection drives all panels. -1 = nothing.
+struct Selection {
+  int layer = 0, head = 0, case_index = 0;
+  int asking = -1, remembered = -1;              // pinned cell (token positions)
+  int hover_asking = -1, hover_remembered = -1;  // under the pointer this frame
+};
+
+struct HeatUi {
+  double first = 0, count = 0;  // visible remembered tokens; count 0 = everything
+  int scale = 1;                // 0 lin, 1 log, 2 rank
+  bool mean_pool = false, hide_sinks = false;
+  ColorMap map = ColorMap::viridis;
+  bool panning = false, boxing = false;
+  float drag_x = 0, box_x0 = 0, box_x1 = 0;
+};
+
+struct BandUi {
+  bool keep_total = true;
+  int unit = 0;  // 0 tok, 1 %, 2 KiB
+  Phase phase = Phase::prefill;
+  std::vector<bool> locked;
+  int dragging_layer = -1;
+  float grab_offset = 0;  // pixels between pointer and handle centre at the start of a drag
+  int start_budget = 0;
+  int typing_layer = -1;  // layer whose value is a text field now
+  std::string typed;
+  int menu_layer = -1;  // open policy menu
+};
+
+struct Ui {
+  PlanHistory history;     // history.current() is the plan in hand
+  std::uint64_t edit = 0;  // counts edits; the plan in hand was posted as this edit
+  Selection selected;
+  HeatUi heat;
+  BandUi band;
+  ProxyCut proxy;          // of the plan in hand; computed before drawing, never in a draw_
+  Pill pill = Pill::none;  // computed before drawing
+  std::string message;     // last thing the window itself wants to say (log line)
+  bool message_is_error = false;
+  float prompt_scroll = -1;
+  bool show_keys = false;    // F1 sheet
+  bool wants_frame = false;  // an animation or hover delay needs another frame
+  bool quit = false, save_picture = false;
+  ThemeKind theme = ThemeKind::dark;
+  float scale = 1.0f;
+  std::map<std::string, Rect>
+      places;  // named widgets drawn this frame: "bar.0", "policy.2", "pill", ...
+};
+
+struct Frame {
+  const Snapshot& now;
+  Ui& ui;
+  const Theme& theme;
+  std::vector<Command>& out;
+};
+
+// Puts a new plan in hand, as one undo step (or as part of the running drag), and asks for its
+// score.
+void edit_plan(Frame& f, Plan next);
+// Undo / redo, with the score asked for again.
+void step_plan(Frame& f, bool back);
+// What the pill says: from the edit in hand, the drag and the snapshot. Pure.
+Pill pill_state(const Snapshot& now, const Ui& ui);
+// Recomputes ui.proxy and ui.pill; called once per frame before any draw_.
+void prepare_frame(const Snapshot& now, Ui& ui);
+
+}  // namespace polykv

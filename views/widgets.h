@@ -1,0 +1,58 @@
+#pragma once
+// The small parts of look.md section 8. All positions and sizes in device pixels; use theme.px().
+#include <string>
+#include <vector>
+
+#include "views/frame.h"
+
+namespace polykv {
+
+enum class Align { left, centre, right };
+
+// Text, cap-height centred on y; cut with an ellipsis when wider than max_width (0 = never).
+// Returns the width drawn.
+float draw_text(const Theme& t, ImFont* font, float x, float y, ImU32 color,
+                const std::string& text, Align align = Align::left, float max_width = 0);
+float text_width(ImFont* font, const std::string& text);
+
+// Panel: fills the background, draws the title row (30) with the stamp, returns the body rectangle
+// (inset 12 left and right, starting at 34). `busy` draws the accent line along the top edge.
+Rect draw_panel(const Theme& t, Rect area, const std::string& title, const std::string& stamp,
+                float busy = -1);
+// Empty state: one sentence at 40% height, and a button when `action` is not empty; true when
+// pressed.
+bool draw_empty(const Theme& t, Rect body, const std::string& sentence, const std::string& action);
+
+void draw_hatch(const Theme& t, Rect area, ImU32 color,
+                float pitch = 6);  // 45 degrees, window phase
+void draw_frame_rect(Rect area, ImU32 color, float thickness, float rounding = 0);
+void draw_dashed_line(float x0, float y0, float x1, float y1, ImU32 color, float on = 3,
+                      float off = 3);
+
+// Interactive parts; `id` must be unique in the window. They work inside one full-window ImGui
+// window.
+bool draw_button(const Theme& t, const char* id, Rect area, const std::string& label,
+                 bool primary = false, bool enabled = true);
+bool draw_toggle(const Theme& t, const char* id, float x, float y, const std::string& label,
+                 bool& on);
+int draw_segments(const Theme& t, const char* id, float x, float y,
+                  const std::vector<std::string>& words, int current, float* width = nullptr);
+bool draw_chip(const Theme& t, const char* id, Rect area, const std::string& code,
+               const std::string& label, bool caret = true);
+void draw_pill(const Theme& t, float right, float y, Pill state, const std::string& word,
+               const std::string& detail, float* left = nullptr);
+
+// Shapes drawn, never glyphs; (x, y) is the centre, r the radius.
+void draw_tick(float x, float y, float r, ImU32 color);
+void draw_cross(float x, float y, float r, ImU32 color);
+void draw_caret(float x, float y, ImU32 color);
+void draw_lock(float x, float y, ImU32 color, bool closed);
+
+// "1,024", "−3", "12.5%", "48 KiB", "—" for NaN.
+std::string format_count(long long n);
+std::string format_signed(double v, int digits);
+std::string format_number(double v, int digits);
+std::string format_percent(double share);
+std::string format_kib(double bytes);
+
+}  // namespace polykv
