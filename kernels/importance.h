@@ -1,5 +1,5 @@
 #pragma once
-// Column sums of causal softmax attention without the n x n matrix: two passes over the keys.
+// Column sums of causal softmax attention without the n x n matrix.
 
 namespace polykv {
 
@@ -12,8 +12,9 @@ struct ImportanceShape {
 
 // queries (heads, queries, dim), keys (kv_heads, keys, dim), both post-RoPE and contiguous fp32;
 // sums (heads, keys): for each key the softmax probabilities summed over all queries, fp32.
-// Pass one finds every query's maximum and normaliser, pass two adds the columns: O(keys) memory.
-// Only heads [head_begin, head_end) are computed, so that a caller can spread heads over threads.
+// A few queries at a time: logits, maximum, normaliser, then added to the columns. Memory per call:
+// a copy of one kv head's keys and O(keys). Only heads [head_begin, head_end) are computed, so that
+// a caller can spread heads over threads; the sums do not depend on how.
 void importance_cpu(const float* queries, const float* keys, const ImportanceShape& shape,
                     int head_begin, int head_end, float* sums);
 

@@ -23,7 +23,8 @@ struct ModelConfig {
   ModelShape shape;
   int intermediate = 0;
   double norm_eps = 1e-6;
-  bool tied_embeddings = false, attention_bias = false, mlp_bias = false, qk_norm = false;
+  bool tied_embeddings = false, qkv_bias = false, out_bias = false, mlp_bias = false;
+  bool qk_norm = false;  // RMS norm of every query and key head before RoPE
   RopeSettings rope;
   std::string stored_dtype;  // "float16", "bfloat16", "float32" as config.json says
   std::vector<int> eos_ids;  // from generation_config.json, else config.json

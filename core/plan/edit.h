@@ -21,7 +21,8 @@ struct EditRules {
 // no budget.
 Plan with_budget(const Plan& plan, int layer, int budget, const EditRules& rules);
 
-// Moves several layers by the same number of tokens; the rest give or take as above.
+// Moves several layers by the same number of tokens, as far as all of them can go; the rest give or
+// take as above. Locked and `full` layers stay.
 Plan with_budgets_moved(const Plan& plan, const std::vector<int>& layers, int delta,
                         const EditRules& rules);
 
@@ -37,7 +38,9 @@ Plan with_total(const Plan& plan, int total, const EditRules& rules);
 class PlanHistory {
  public:
   explicit PlanHistory(Plan first = {}) : steps_{std::move(first)} {}
-  const Plan& current() const { return steps_[at_]; }
+  const Plan& current() const { return drag_has_step_ ? drag_ : steps_[at_]; }
+  // The plan before the drag, for edits that are computed afresh at every mouse position.
+  const Plan& before_drag() const { return steps_[at_]; }
   void apply(Plan next);  // no step when nothing changed
   void begin_drag();
   void end_drag();
@@ -51,6 +54,7 @@ class PlanHistory {
  private:
   std::vector<Plan> steps_;
   std::size_t at_ = 0;
+  Plan drag_;  // the step a drag will make
   bool dragging_ = false, drag_has_step_ = false;
 };
 

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "core/plan/params.h"
+#include "core/plan/plan.h"
+#include "kernels/select.h"
 
 namespace at {
 class Tensor;
@@ -42,6 +43,10 @@ struct Policy {                             // one row
   // (kv_heads, tokens) or (tokens), fp32, higher = keep. Null for `full`.
   at::Tensor (*score)(const LayerView&, const Params&);
 };
+
+// What the keep rule gets for one layer: rows score rows of `tokens` tokens, the choice's budget
+// (all tokens when it has none) and the policy's protected tokens.
+SelectShape keep_shape(const Policy& policy, const LayerChoice& choice, int rows, int tokens);
 
 std::span<const Policy> policies();
 const Policy* find_policy(const std::string& id);  // null when unknown

@@ -43,6 +43,8 @@ class LiveScorer {
   // Exact scores under the plan. Work starts at the first layer whose kept tokens changed since the
   // last call; throws Cancelled between layers and can then be called again with any plan.
   ScoreRow score(const Plan& plan, const CancelFlag* cancel = nullptr);
+  // The same for another plan without disturbing the incremental state; for controls.
+  ScoreRow score_aside(const Plan& plan, const CancelFlag* cancel = nullptr);
   ScoreRow full_row() const;                // the ceiling
   std::vector<CaseResult> results() const;  // of the last completed score
   int first_layer_run() const;              // where the last score started (layers = nothing to do)

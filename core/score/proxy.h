@@ -17,8 +17,8 @@ struct ProxyLayer {
 struct ProxyCase {
   int tokens = 0;                                         // tokens the cut looks at
   std::vector<std::shared_ptr<const ProxyLayer>> layers;  // null for `full`
-  // per layer (kv_heads, tokens): attention of question and answer queries, mean over queries and
-  // the heads of the group, full cache.
+  // per layer (kv_heads, tokens or more columns): attention of question and answer queries, mean
+  // over queries and the heads of the group, full cache. Columns after the cut are never evicted.
   std::vector<std::shared_ptr<const std::vector<float>>> mass;
 };
 

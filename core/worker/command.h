@@ -1,5 +1,6 @@
 #pragma once
 // What the window asks of the worker. Values only.
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -22,7 +23,8 @@ struct MakeCases {
 struct ScorePlan {
   Plan plan;
   std::uint64_t edit = 0;
-};  // newest edit wins
+  std::chrono::steady_clock::time_point posted{};  // set by Worker::post
+};                                                 // newest edit wins
 struct LookAt {
   int case_index = 0, layer = 0, head = 0;
 };  // whose heatmap and answer to show

@@ -1,0 +1,29 @@
+#include "core/cache/attend.h"
+
+#include <cmath>
+#include <limits>
+
+namespace polykv {
+
+at::Tensor attention_rows(const at::Tensor& q, const at::Tensor& k) {
+  const std::int64_t heads = q.size(0), t = q.size(1), d = q.size(2);
+  const std::int64_t groups = k.size(0), rows = k.size(1);
+  // Heads of a group share their keys: (kv_heads, heads per group * t, head_dim).
+  const at::Tensor grouped = q.reshape({groups, heads / groups * t, d});
+  at::Tensor scores = at::bmm(grouped, k.transpose(1, 2)).mul_(1.0 / std::sqrt(double(d)));
+  scores = scores.view({heads, t, rows});
+  if (t > 1) {
+    const at::Tensor future =
+        at::full({t, t}, -std::numeric_limits<float>::infinity(), scores.options()).triu_(1);
+    scores.narrow(2, rows - t, t).add_(future);
+  }
+  return at::softmax(scores, -1);
+}
+
+at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  const std::int64_t heads = q.size(0), t = q.size(1), d = q.size(2), groups = k.size(0);
+  const at::Tensor rows = attention_rows(q, k).view({groups, heads / groups * t, k.size(1)});
+  return at::bmm(rows, v).view({heads, t, d}).transpose(0, 1).reshape({t, heads * d});
+}
+
+}  // namespace polykv

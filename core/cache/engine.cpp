@@ -1,0 +1,141 @@
+#include "core/cache/engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+#include "core/cache/kv_cache.h"
+#include "core/error.h"
+#include "core/model/safetensors.h"
+#include "core/policies/policy.h"
+
+namespace polykv {
+namespace {
+
+double milliseconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+      .count();
+}
+
+int arg_max(const at::Tensor& logits) {  // (1, vocab)
+  return static_cast<int>(logits.argmax(-1).item<std::int64_t>());
+}
+
+// An agnostic cut comes after the context; an aware one, or one without a question, after the
+// prompt.
+struct Prompt {
+  std::vector<int> before_cut, after_cut;
+};
+
+Prompt split_prompt(const GenerateRequest& request) {
+  Prompt prompt{request.context, request.question};
+  if (request.plan.query == QueryVisibility::aware) {
+    prompt.before_cut.insert(prompt.before_cut.end(), prompt.after_cut.begin(),
+                             prompt.after_cut.end());
+    prompt.after_cut.clear();
+  }
+  return prompt;
+}
+
+FloatTensor float_tensor(const std::string& name, const at::Tensor& tensor) {
+  const at::Tensor rows = tensor.contiguous();
+  return {name, rows.sizes().vec(),
+          std::vector<float>(rows.data_ptr<float>(), rows.data_ptr<float>() + rows.numel())};
+}
+
+}  // namespace
+
+GenerateResult generate(const Model& model, const GenerateRequest& request,
+                        const CancelFlag* cancel) {
+  const at::InferenceMode guard;
+  const Decoder& decoder = model.decoder();
+  const Prompt prompt = split_prompt(request);
+  if (request.plan.layers() > 0) check_plan_fits(request.plan, model.shape());
+  if (!prompt.after_cut.empty()) check_prompt(model.config(), prompt.after_cut);
+  check_prompt(model.config(), prompt.before_cut,
+               static_cast<int>(prompt.after_cut.size()) + request.max_new);
+
+  GenerateResult result;
+  const auto start = std::chrono::steady_clock::now();
+  const PromptState state = prefill(decoder, prompt.before_cut, cancel);
+  KvCache cache(decoder, state, state.tokens, request.plan,
+                static_cast<int>(prompt.after_cut.size()) + request.max_new, cancel);
+  result.kv_bytes = cache.cut_bytes();
+  at::Tensor out = state.out;
+  if (!prompt.after_cut.empty()) out = cache.run(decoder, prompt.after_cut, cancel);
+  int next = request.max_new > 0 ? arg_max(decoder.logits(out.narrow(0, out.size(0) - 1, 1))) : 0;
+  result.prefill_ms = milliseconds_since(start);
+
+  const std::vector<int>& stops = model.config().eos_ids;
+  const auto decode_start = std::chrono::steady_clock::now();
+  while (static_cast<int>(result.ids.size()) < request.max_new) {
+    if (request.stop_at_eos && std::find(stops.begin(), stops.end(), next) != stops.end()) break;
+    result.ids.push_back(next);
+    if (static_cast<int>(result.ids.size()) == request.max_new) break;
+    next = arg_max(decoder.logits(cache.run(decoder, {&next, 1}, cancel)));
+  }
+  // The first token came with the prefill.
+  const double seconds = milliseconds_since(decode_start) / 1e3;
+  if (result.ids.size() > 1 && seconds > 0) {
+    result.decode_tokens_per_s = static_cast<double>(result.ids.size() - 1) / seconds;
+  }
+  return result;
+}
+
+KeepResult keep(const Model& model, const GenerateRequest& request, const CancelFlag* cancel) {
+  const at::InferenceMode guard;
+  const Prompt prompt = split_prompt(request);
+  check_prompt(model.config(), prompt.before_cut);
+  check_plan_fits(request.plan, model.shape());
+  const PromptState state = prefill(model.decoder(), prompt.before_cut, cancel);
+  const KvCache cache(model.decoder(), state, state.tokens, request.plan, 0, cancel);
+  KeepResult result;
+  result.tokens = state.tokens;
+  result.kv_bytes = cache.cut_bytes();
+  const int heads = model.shape().kv_heads;
+  for (int l = 0; l < model.shape().layers; ++l) {
+    const LayerChoice& choice = request.plan.of(Phase::prefill)[l];
+    const CutLayer& cut = cache.cuts()[l];
+    KeptRows rows;
+    rows.policy = choice.policy;
+    for (int head = 0; head < heads; ++head) rows.positions.push_back(cache.positions(l, head));
+    rows.budget = static_cast<int>(rows.positions[0].size());
+    rows.scores.assign(static_cast<std::size_t>(heads) * state.tokens,
+                       std::numeric_limits<float>::infinity());
+    if (cut.rows > 0) {
+      const SelectShape shape =
+          fit_protected(keep_shape(*find_policy(choice.policy), choice, cut.rows, state.tokens));
+      for (int head = 0; head < heads; ++head) {
+        const float* scores = cut.scores.data() + (cut.rows == 1 ? 0 : head * state.tokens);
+        std::copy(scores + shape.sink, scores + state.tokens - shape.recent,
+                  rows.scores.begin() + head * state.tokens + shape.sink);
+      }
+    }
+    result.layers.push_back(std::move(rows));
+  }
+  return result;
+}
+
+void write_logits(const Model& model, const LogitsRequest& request) {
+  const at::InferenceMode guard;
+  const Decoder& decoder = model.decoder();
+  const PromptState state = prefill(decoder, request.ids);
+  const int rows = request.last > 0 ? std::min(request.last, state.tokens) : state.tokens;
+  std::vector<FloatTensor> tensors = {
+      float_tensor("logits", decoder.logits(state.out.narrow(0, state.tokens - rows, rows)))};
+  const int layers = model.shape().layers;
+  for (int l = 0; l < layers; ++l) {
+    const std::string number = std::to_string(l);
+    if (request.hidden) {
+      tensors.push_back(
+          float_tensor("hidden." + number, l + 1 < layers ? state.layers[l + 1].x : state.out));
+    }
+    if (request.keys_values) {
+      tensors.push_back(float_tensor("key." + number, state.layers[l].k));
+      tensors.push_back(float_tensor("value." + number, state.layers[l].v));
+    }
+  }
+  write_safetensors(request.out, tensors);
+}
+
+}  // namespace polykv

@@ -1,0 +1,105 @@
+#include "core/cache/kv_cache.h"
+
+#include <numeric>
+
+#include "core/cache/attend.h"
+#include "core/cache/keep.h"
+#include "core/error.h"
+
+namespace polykv {
+
+void check_plan_fits(const Plan& plan, const ModelShape& shape) {
+  if (plan.layers() != shape.layers) {
+    fail_input("plan", "layers",
+               "The plan has " + std::to_string(plan.layers()) + " layers, this model has " +
+                   std::to_string(shape.layers) + ". Nothing was loaded.");
+  }
+  for (std::size_t l = 0; l < plan.of(Phase::decode).size(); ++l) {
+    const LayerChoice& choice = plan.of(Phase::decode)[l];
+    if (choice.policy == "full") continue;
+    fail_input("plan", "layer " + std::to_string(l) + " decode",
+               "'" + choice.policy + "': eviction while decoding is not built yet, expected full");
+  }
+}
+
+CutLayer cut_layer(const Decoder& decoder, const PromptState& state, int layer, int tokens,
+                   const LayerChoice& choice, std::uint64_t seed) {
+  CutLayer cut;
+  const Policy* policy = find_policy(choice.policy);
+  if (!policy) {
+    fail_input("plan", "layer " + std::to_string(layer), "unknown policy '" + choice.policy + "'");
+  }
+  if (!policy->score) return cut;
+  const LayerView view(decoder, state, layer, tokens, choice.budget.value_or(tokens), seed);
+  const at::Tensor scores = policy_scores(*policy, view, choice.params);
+  cut.rows = static_cast<int>(scores.size(0));
+  cut.scores.assign(scores.data_ptr<float>(), scores.data_ptr<float>() + scores.numel());
+  cut.kept = keep_rows(*policy, choice, cut.scores.data(), cut.rows, tokens,
+                       decoder.config().shape.kv_heads);
+  return cut;
+}
+
+KvCache::KvCache(const Decoder& decoder, const PromptState& state, int tokens, const Plan& plan,
+                 int room, const CancelFlag* cancel)
+    : cut_tokens_(tokens), next_position_(tokens), kv_heads_(decoder.config().shape.kv_heads) {
+  const ModelShape& s = decoder.config().shape;
+  if (plan.layers() > 0) check_plan_fits(plan, s);
+  for (int l = 0; l < s.layers; ++l) {
+    stop_if(cancel);
+    cuts_.push_back(plan.layers() == 0 ? CutLayer{}
+                                       : cut_layer(decoder, state, l, tokens,
+                                                   plan.of(Phase::prefill)[l], plan.seed));
+    const CutLayer& cut = cuts_.back();
+    Rows rows;
+    rows.length = cut.kept.empty() ? tokens : static_cast<int>(cut.kept.size()) / s.kv_heads;
+    rows.k = at::empty({s.kv_heads, rows.length + room, s.head_dim}, at::kFloat);
+    rows.v = at::empty_like(rows.k);
+    gather_rows(state.layers[l].k, tokens, cut.kept, rows.k);
+    gather_rows(state.layers[l].v, tokens, cut.kept, rows.v);
+    const std::int64_t allocated = rows.k.storage().nbytes() + rows.v.storage().nbytes();
+    rows.cut_bytes = allocated - 2LL * s.kv_heads * room * s.head_dim * std::int64_t{sizeof(float)};
+    rows_.push_back(std::move(rows));
+  }
+}
+
+at::Tensor KvCache::run(const Decoder& decoder, std::span<const int> ids,
+                        const CancelFlag* cancel) {
+  const std::int64_t t = static_cast<std::int64_t>(ids.size());
+  const RopeAngles angles =
+      decoder.angles(at::arange(next_position_, next_position_ + t, at::kLong));
+  at::Tensor x = decoder.embed(ids);
+  for (std::size_t l = 0; l < rows_.size(); ++l) {
+    stop_if(cancel);
+    Rows& rows = rows_[l];
+    const Projected p = decoder.project(static_cast<int>(l), x, angles);
+    rows.k.narrow(1, rows.length, t).copy_(p.k);
+    rows.v.narrow(1, rows.length, t).copy_(p.v);
+    const std::int64_t used = rows.length + t;
+    x = decoder.finish(static_cast<int>(l), x,
+                       attend(p.q, rows.k.narrow(1, 0, used), rows.v.narrow(1, 0, used)));
+  }
+  for (Rows& rows : rows_) rows.length += static_cast<int>(t);
+  next_position_ += static_cast<int>(t);
+  return x;
+}
+
+std::int64_t KvCache::cut_bytes() const {
+  return std::accumulate(rows_.begin(), rows_.end(), std::int64_t{0},
+                         [](std::int64_t sum, const Rows& rows) { return sum + rows.cut_bytes; });
+}
+
+std::vector<int> KvCache::positions(int layer, int kv_head) const {
+  const std::vector<std::int32_t>& kept = cuts_[layer].kept;
+  std::vector<int> out;
+  if (kept.empty()) {
+    out.resize(cut_tokens_);
+    std::iota(out.begin(), out.end(), 0);
+  } else {
+    const auto count = static_cast<std::ptrdiff_t>(kept.size()) / kv_heads_;
+    out.assign(kept.begin() + kv_head * count, kept.begin() + (kv_head + 1) * count);
+  }
+  for (int p = cut_tokens_; p < next_position_; ++p) out.push_back(p);
+  return out;
+}
+
+}  // namespace polykv

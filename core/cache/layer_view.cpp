@@ -1,0 +1,56 @@
+#include "core/cache/layer_view.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/importance.h"
+
+namespace polykv {
+namespace {
+
+// Queries are projected again from the layer's stored input, a block at a time: keeping them all
+// would cost query_heads * head_dim floats per token and layer.
+constexpr int kQueryBlock = 4096;
+
+}  // namespace
+
+at::Tensor stored_queries(const Decoder& decoder, const PromptState& state, int layer, int first,
+                          int last) {
+  const at::Tensor x = state.layers[layer].x.narrow(0, first, last - first);
+  return decoder.project_queries(layer, x, decoder.angles(at::arange(first, last, at::kLong)));
+}
+
+at::Tensor attention_sums(const Decoder& decoder, const PromptState& state, int layer, int first,
+                          int last) {
+  const ModelShape& s = decoder.config().shape;
+  const at::Tensor keys = state.layers[layer].k.narrow(1, 0, last).contiguous();
+  at::Tensor total = at::zeros({s.query_heads, last}, at::kFloat);
+  at::Tensor part = at::empty({s.query_heads, last}, at::kFloat);
+  for (int begin = first; begin < last; begin += kQueryBlock) {
+    const int end = std::min(last, begin + kQueryBlock);
+    const at::Tensor queries = stored_queries(decoder, state, layer, begin, end);
+    const ImportanceShape shape{.heads = s.query_heads,
+                                .kv_heads = s.kv_heads,
+                                .queries = end - begin,
+                                .keys = last,
+                                .dim = s.head_dim,
+                                .first = begin,
+                                .scale = static_cast<float>(1.0 / std::sqrt(double(s.head_dim)))};
+    float* sums = part.data_ptr<float>();
+    at::parallel_for(0, s.query_heads, 1, [&](std::int64_t head, std::int64_t head_end) {
+      importance_cpu(queries.data_ptr<float>(), keys.data_ptr<float>(), shape,
+                     static_cast<int>(head), static_cast<int>(head_end), sums);
+    });
+    total.add_(part);
+  }
+  return total;
+}
+
+at::Tensor LayerView::attention_sums(int window) const {
+  const int first = std::max(0, tokens_ - window);
+  return polykv::attention_sums(decoder_, state_, layer_, first, tokens_);
+}
+
+}  // namespace polykv

@@ -1,0 +1,188 @@
+#include "core/model/decoder.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "core/error.h"
+
+namespace polykv {
+namespace {
+
+at::ScalarType scalar_type(StoredType type) {
+  switch (type) {
+    case StoredType::f16:
+      return at::kHalf;
+    case StoredType::bf16:
+      return at::kBFloat16;
+    case StoredType::f32:
+      break;
+  }
+  return at::kFloat;
+}
+
+// Reads tensors by name and shape as fp32 copies and counts the parameters.
+struct WeightReader {
+  const SafetensorsFile& file;
+  std::int64_t parameters = 0;
+
+  at::Tensor operator()(const std::string& name, const std::vector<std::int64_t>& shape) {
+    const StoredTensor& stored = file.find(name, shape);
+    // Bytes first: the data of a safetensors file need not be aligned to its type.
+    at::Tensor raw = at::empty(shape, scalar_type(stored.type));
+    std::memcpy(raw.data_ptr(), stored.data, stored.bytes);
+    at::Tensor tensor = raw.to(at::kFloat);
+    if (!at::isfinite(tensor).all().item<bool>()) {
+      fail_input(file.path(), name, "holds NaN or infinite weights, expected finite numbers");
+    }
+    parameters += tensor.numel();
+    return tensor;
+  }
+};
+
+// RoPE frequencies; llama3: Llama 3.1 model card (long wavelengths divided by factor, smooth
+// between).
+at::Tensor inverse_frequencies(const RopeSettings& rope, int head_dim) {
+  const int half = head_dim / 2;
+  at::Tensor result = at::empty({half}, at::kFloat);
+  for (int i = 0; i < half; ++i) {
+    double f = 1.0 / std::pow(rope.theta, 2.0 * i / head_dim);
+    if (rope.kind == "linear") f /= rope.factor;
+    if (rope.kind == "llama3") {
+      const double wavelength = 2 * std::numbers::pi / f;
+      const double low = rope.original_max_tokens / rope.low_freq_factor;
+      const double high = rope.original_max_tokens / rope.high_freq_factor;
+      if (wavelength > low) {
+        f /= rope.factor;
+      } else if (wavelength >= high) {
+        const double smooth = (rope.original_max_tokens / wavelength - rope.low_freq_factor) /
+                              (rope.high_freq_factor - rope.low_freq_factor);
+        f = (1 - smooth) * f / rope.factor + smooth * f;
+      }
+    }
+    result.data_ptr<float>()[i] = static_cast<float>(f);
+  }
+  return result;
+}
+
+}  // namespace
+
+Decoder::Decoder(const ModelConfig& config, const SafetensorsFile& file, const Progress& progress,
+                 const CancelFlag* cancel)
+    : config_(config) {
+  const ModelShape& s = config.shape;
+  const std::int64_t hidden = s.hidden, d = s.head_dim, ffn = config.intermediate;
+  const std::int64_t q_rows = s.query_heads * d, kv_rows = s.kv_heads * d;
+  WeightReader read{file};
+  embedding_ = read("model.embed_tokens.weight", {s.vocab, hidden});
+  for (int l = 0; l < s.layers; ++l) {
+    if (cancel && *cancel) throw Cancelled{};
+    if (progress) progress(static_cast<double>(l) / s.layers, "loading weights");
+    const std::string base = "model.layers." + std::to_string(l) + ".";
+    const auto attn = [&](const char* name) { return base + "self_attn." + name; };
+    const auto mlp = [&](const char* name) { return base + "mlp." + name; };
+    Layer layer;
+    layer.input_norm = read(base + "input_layernorm.weight", {hidden});
+    layer.post_norm = read(base + "post_attention_layernorm.weight", {hidden});
+    layer.qkv = at::cat({read(attn("q_proj.weight"), {q_rows, hidden}),
+                         read(attn("k_proj.weight"), {kv_rows, hidden}),
+                         read(attn("v_proj.weight"), {kv_rows, hidden})});
+    layer.out = read(attn("o_proj.weight"), {hidden, q_rows});
+    layer.gate_up = at::cat(
+        {read(mlp("gate_proj.weight"), {ffn, hidden}), read(mlp("up_proj.weight"), {ffn, hidden})});
+    layer.down = read(mlp("down_proj.weight"), {hidden, ffn});
+    if (config.qkv_bias) {
+      layer.qkv_bias =
+          at::cat({read(attn("q_proj.bias"), {q_rows}), read(attn("k_proj.bias"), {kv_rows}),
+                   read(attn("v_proj.bias"), {kv_rows})});
+    }
+    if (config.out_bias) layer.out_bias = read(attn("o_proj.bias"), {hidden});
+    if (config.mlp_bias) {
+      layer.gate_up_bias =
+          at::cat({read(mlp("gate_proj.bias"), {ffn}), read(mlp("up_proj.bias"), {ffn})});
+      layer.down_bias = read(mlp("down_proj.bias"), {hidden});
+    }
+    if (config.qk_norm) {
+      layer.q_norm = read(attn("q_norm.weight"), {d});
+      layer.k_norm = read(attn("k_norm.weight"), {d});
+    }
+    layers_.push_back(std::move(layer));
+  }
+  norm_ = read("model.norm.weight", {hidden});
+  head_ = config.tied_embeddings ? embedding_ : read("lm_head.weight", {s.vocab, hidden});
+  inverse_frequencies_ = inverse_frequencies(config.rope, s.head_dim);
+  parameters_ = read.parameters;
+}
+
+RopeAngles Decoder::angles(const at::Tensor& positions) const {
+  const at::Tensor radians = at::outer(positions.to(at::kFloat), inverse_frequencies_).unsqueeze(1);
+  return {radians.cos(), radians.sin()};
+}
+
+at::Tensor Decoder::embed(std::span<const int> ids) const {
+  at::Tensor index = at::empty({static_cast<std::int64_t>(ids.size())}, at::kInt);
+  std::copy(ids.begin(), ids.end(), index.data_ptr<int>());
+  return embedding_.index_select(0, index);
+}
+
+// heads (tokens, heads, head_dim): channel i pairs with i + head_dim / 2.
+at::Tensor Decoder::rotate(const at::Tensor& heads, const RopeAngles& angles) const {
+  const std::int64_t half = config_.shape.head_dim / 2;
+  const at::Tensor a = heads.narrow(2, 0, half), b = heads.narrow(2, half, half);
+  at::Tensor out = at::empty(heads.sizes(), heads.options());
+  at::Tensor first = out.narrow(2, 0, half), second = out.narrow(2, half, half);
+  at::mul_out(first, a, angles.cos).addcmul_(b, angles.sin, -1);
+  at::mul_out(second, b, angles.cos).addcmul_(a, angles.sin);
+  return out;
+}
+
+Projected Decoder::project(int layer, const at::Tensor& x, const RopeAngles& angles) const {
+  const Layer& w = layers_[layer];
+  const ModelShape& s = config_.shape;
+  const at::Tensor normed = at::rms_norm(x, {s.hidden}, w.input_norm, config_.norm_eps);
+  const at::Tensor qkv = at::linear(normed, w.qkv, w.qkv_bias)
+                             .view({x.size(0), s.query_heads + 2 * s.kv_heads, s.head_dim});
+  at::Tensor qk = qkv.narrow(1, 0, s.query_heads + s.kv_heads);
+  if (config_.qk_norm) {
+    qk = at::cat(
+        {at::rms_norm(qkv.narrow(1, 0, s.query_heads), {s.head_dim}, w.q_norm, config_.norm_eps),
+         at::rms_norm(qkv.narrow(1, s.query_heads, s.kv_heads), {s.head_dim}, w.k_norm,
+                      config_.norm_eps)},
+        1);
+  }
+  const at::Tensor rotated = rotate(qk, angles);
+  return {rotated.narrow(1, 0, s.query_heads).transpose(0, 1).contiguous(),
+          rotated.narrow(1, s.query_heads, s.kv_heads).transpose(0, 1).contiguous(),
+          qkv.narrow(1, s.query_heads + s.kv_heads, s.kv_heads).transpose(0, 1).contiguous()};
+}
+
+at::Tensor Decoder::project_queries(int layer, const at::Tensor& x,
+                                    const RopeAngles& angles) const {
+  const Layer& w = layers_[layer];
+  const ModelShape& s = config_.shape;
+  const std::int64_t rows = static_cast<std::int64_t>(s.query_heads) * s.head_dim;
+  const at::Tensor normed = at::rms_norm(x, {s.hidden}, w.input_norm, config_.norm_eps);
+  const at::Tensor bias = w.qkv_bias.defined() ? w.qkv_bias.narrow(0, 0, rows) : at::Tensor();
+  at::Tensor q = at::linear(normed, w.qkv.narrow(0, 0, rows), bias)
+                     .view({x.size(0), s.query_heads, s.head_dim});
+  if (config_.qk_norm) q = at::rms_norm(q, {s.head_dim}, w.q_norm, config_.norm_eps);
+  return rotate(q, angles).transpose(0, 1).contiguous();
+}
+
+at::Tensor Decoder::finish(int layer, const at::Tensor& x, const at::Tensor& attention) const {
+  const Layer& w = layers_[layer];
+  const at::Tensor mid = at::linear(attention, w.out, w.out_bias).add_(x);
+  const at::Tensor normed =
+      at::rms_norm(mid, {config_.shape.hidden}, w.post_norm, config_.norm_eps);
+  const at::Tensor gate_up = at::linear(normed, w.gate_up, w.gate_up_bias);
+  const at::Tensor gated = at::silu(gate_up.narrow(1, 0, config_.intermediate))
+                               .mul_(gate_up.narrow(1, config_.intermediate, config_.intermediate));
+  return at::linear(gated, w.down, w.down_bias).add_(mid);
+}
+
+at::Tensor Decoder::final_norm(const at::Tensor& x) const {
+  return at::rms_norm(x, {config_.shape.hidden}, norm_, config_.norm_eps);
+}
+
+at::Tensor Decoder::logits(const at::Tensor& x) const { return at::linear(final_norm(x), head_); }
+
+}  // namespace polykv

@@ -1,0 +1,63 @@
+#pragma once
+// The decoder of every supported family: weights and the three steps around attention. Knows torch.
+#include <ATen/ATen.h>
+
+#include <span>
+#include <vector>
+
+#include "core/model/config.h"
+#include "core/model/model.h"
+#include "core/model/safetensors.h"
+
+namespace polykv {
+
+// cos and sin of the rotation angles, (tokens, 1, head_dim / 2) fp32.
+struct RopeAngles {
+  at::Tensor cos, sin;
+};
+
+// Post-RoPE queries and keys, heads first.
+struct Projected {
+  at::Tensor q;     // (query_heads, tokens, head_dim)
+  at::Tensor k, v;  // (kv_heads, tokens, head_dim)
+};
+
+class Decoder {
+ public:
+  // Copies the weights to fp32. Throws an input Error for missing tensors, other shapes, NaN or
+  // inf.
+  Decoder(const ModelConfig& config, const SafetensorsFile& file, const Progress& progress,
+          const CancelFlag* cancel);
+
+  const ModelConfig& config() const { return config_; }
+  std::int64_t parameters() const { return parameters_; }
+
+  RopeAngles angles(const at::Tensor& positions) const;  // positions (tokens) int64
+  at::Tensor embed(std::span<const int> ids) const;      // (tokens, hidden)
+  // Norm, query / key / value, optional q/k norm, RoPE. x (tokens, hidden) is the layer's input.
+  Projected project(int layer, const at::Tensor& x, const RopeAngles& angles) const;
+  // Only the queries: (query_heads, tokens, head_dim).
+  at::Tensor project_queries(int layer, const at::Tensor& x, const RopeAngles& angles) const;
+  // Output projection, residual and MLP: the next layer's input from attention (tokens, H * d).
+  at::Tensor finish(int layer, const at::Tensor& x, const at::Tensor& attention) const;
+  at::Tensor final_norm(const at::Tensor& x) const;
+  at::Tensor logits(const at::Tensor& x) const;  // (tokens, vocab) from the last layer's output
+
+ private:
+  struct Layer {
+    at::Tensor input_norm, post_norm;  // (hidden)
+    at::Tensor qkv, qkv_bias;          // ((H + 2G) * d, hidden), rows: queries, keys, values
+    at::Tensor out, out_bias;          // (hidden, H * d)
+    at::Tensor gate_up, gate_up_bias;  // (2 * intermediate, hidden)
+    at::Tensor down, down_bias;        // (hidden, intermediate)
+    at::Tensor q_norm, k_norm;         // (head_dim), only with qk_norm
+  };
+  at::Tensor rotate(const at::Tensor& heads, const RopeAngles& angles) const;
+
+  ModelConfig config_;
+  at::Tensor embedding_, head_, norm_, inverse_frequencies_;
+  std::vector<Layer> layers_;
+  std::int64_t parameters_ = 0;
+};
+
+}  // namespace polykv

@@ -1,0 +1,51 @@
+#include "core/model/model.h"
+
+#include <ATen/Parallel.h>
+
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/model/decoder.h"
+#include "core/sha256.h"
+
+namespace polykv {
+
+std::shared_ptr<const Model> Model::open(const std::string& folder, const Progress& progress,
+                                         const CancelFlag* cancel) {
+  const at::InferenceMode guard;
+  if (!std::filesystem::is_directory(folder)) {
+    fail_input(folder, "", "expected a Hugging Face model folder");
+  }
+  std::shared_ptr<Model> model(new Model());
+  model->folder_ = std::filesystem::path(folder).lexically_normal().string();
+  while (model->folder_.size() > 1 && model->folder_.back() == '/') model->folder_.pop_back();
+  model->config_ = read_config(model->folder_);
+  model->tokenizer_ = std::make_unique<Tokenizer>(Tokenizer::read(model->folder_));
+  const SafetensorsFile weights(model->folder_ + "/model.safetensors");
+  model->decoder_ = std::make_unique<Decoder>(model->config_, weights, progress, cancel);
+  model->parameters_ = model->decoder_->parameters();
+  Sha256 hash;
+  hash.add(read_text_file(model->folder_ + "/config.json"));
+  hash.add(weights.bytes());
+  model->fingerprint_ = "sha256:" + hash.hex();
+  if (progress) progress(1.0, "model ready");
+  return model;
+}
+
+Model::~Model() = default;
+
+std::string Model::name() const { return std::filesystem::path(folder_).filename().string(); }
+
+std::int64_t Model::kv_bytes(int tokens) const {
+  const ModelShape& s = config_.shape;
+  return 2LL * s.kv_heads * tokens * s.head_dim * static_cast<std::int64_t>(sizeof(float));
+}
+
+void set_torch_threads(int threads) {
+  if (threads > 0) at::set_num_threads(threads);
+}
+
+int torch_threads() { return at::get_num_threads(); }
+
+}  // namespace polykv

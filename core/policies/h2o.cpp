@@ -1,0 +1,50 @@
+#include <ATen/ATen.h>
+
+#include "core/cache/layer_view.h"
+#include "core/policies/rows.h"
+
+namespace polykv {
+namespace {
+
+const ParamSpec kParams[] = {
+    {"recent", ParamKind::integer, -1, 65536, -1.0,
+     "last tokens that are always kept; -1 = half of the budget"},
+    {"normalise", ParamKind::flag, 0, 1, false,
+     "divide each sum by the number of queries that can see the token"},
+};
+
+Protected protect(const Params& params, int budget, int) {
+  const int recent = integer_param(params, kParams, "recent");
+  return {0, recent < 0 ? budget / 2 : recent};
+}
+
+at::Tensor score(const LayerView& view, const Params& params) {
+  const ModelShape& s = view.shape();
+  const int n = view.tokens();
+  at::Tensor sums = view.attention_sums(n);
+  if (flag_param(params, kParams, "normalise")) {
+    sums = sums / at::arange(n, 0, -1, at::kFloat);  // token k is seen by the queries k .. n - 1
+  }
+  return sums.view({s.kv_heads, s.query_heads / s.kv_heads, n}).mean(1);
+}
+
+}  // namespace
+
+const Policy& h2o_policy() {
+  static const Policy row = {
+      .id = "h2o",
+      .code = "H2",
+      .summary =
+          "keeps the tokens with the largest attention sum over all queries, and recent ones",
+      .paper = "arXiv 2306.14048",
+      .params = kParams,
+      .needs = kNeedsAllQueries | kNeedsKeys,
+      .phases = kPrefill | kDecode,
+      .sharing = Sharing::per_kv_head,
+      .reads_queries = true,
+      .protect = protect,
+      .score = score};
+  return row;
+}
+
+}  // namespace polykv

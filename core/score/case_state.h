@@ -1,0 +1,46 @@
+#pragma once
+// One case of a case set after its full-cache run: everything a rescore needs. Knows torch.
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/cache/prompt_state.h"
+#include "core/plan/plan.h"
+#include "core/probe/case.h"
+#include "core/score/proxy.h"
+
+namespace polykv {
+
+struct CaseState {
+  Case source;
+  PromptState full;              // context + question + answer without its last token
+  at::Tensor full_log_p;         // (answer, vocab) log probabilities with the full cache
+  std::vector<int> full_answer;  // arg-max at every answer position
+  double full_nll = 0;           // mean over the answer tokens
+  // per layer (kv_heads, tokens): full-cache attention of the question and answer queries, mean
+  // over the queries and the heads of the group.
+  std::vector<std::shared_ptr<const std::vector<float>>> mass;
+  // per layer: score vectors by policy, parameters, seed and visibility; computed on first need.
+  std::vector<std::map<std::string, std::shared_ptr<const ProxyLayer>>> scores;
+
+  int context() const { return static_cast<int>(source.context.size()); }
+  int question() const { return static_cast<int>(source.question.size()); }
+  int answer() const { return static_cast<int>(source.answer.size()); }
+  // Tokens an agnostic cut sees: the context; an aware one: context and question.
+  int cut_tokens(QueryVisibility query) const {
+    return query == QueryVisibility::agnostic ? context() : context() + question();
+  }
+};
+
+CaseState prefill_case(const Decoder& decoder, Case source, const CancelFlag* cancel);
+
+// The policy's score vector of one layer, from the case's store or computed now.
+std::shared_ptr<const ProxyLayer> case_scores(const Decoder& decoder, CaseState& state, int layer,
+                                              const LayerChoice& choice, QueryVisibility query,
+                                              std::uint64_t seed);
+
+// Key under which case_scores keeps a vector; "" for `full`.
+std::string score_key(const LayerChoice& choice, QueryVisibility query, std::uint64_t seed);
+
+}  // namespace polykv

@@ -1,0 +1,121 @@
+#include "core/score/proxy.h"
+
+#include <cstdint>
+
+#include "core/policies/policy.h"
+#include "kernels/select.h"
+
+namespace polykv {
+namespace {
+
+// A parameter left out takes its default, so {} and {"window": 8} can be the same choice.
+bool same_params(const Params& a, const Params& b, std::span<const ParamSpec> specs) {
+  for (const ParamSpec& spec : specs) {
+    const auto in_a = a.find(spec.name), in_b = b.find(spec.name);
+    if ((in_a == a.end() ? spec.start : in_a->second) !=
+        (in_b == b.end() ? spec.start : in_b->second)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// True when every layer that cuts has scores of the policy the plan names.
+bool has_scores(const ProxyData& data, const Plan& plan) {
+  const auto& layers = plan.of(Phase::prefill);
+  if (data.cases.empty() || data.kv_heads < 1 || layers.empty() || data.query != plan.query ||
+      data.choices.size() != layers.size()) {
+    return false;
+  }
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    if (layers[l].policy == "full") continue;
+    const Policy* policy = find_policy(layers[l].policy);
+    if (policy == nullptr || policy->protect == nullptr ||
+        data.choices[l].policy != layers[l].policy ||
+        !same_params(data.choices[l].params, layers[l].params, policy->params)) {
+      return false;
+    }
+    for (const ProxyCase& each : data.cases) {
+      if (each.layers.size() != layers.size() || each.mass.size() != layers.size()) return false;
+      const ProxyLayer* stored = each.layers[l].get();
+      const std::vector<float>* mass = each.mass[l].get();
+      if (stored == nullptr || mass == nullptr) return false;
+      const std::size_t tokens = stored->tokens, rows = stored->rows, heads = data.kv_heads;
+      if (stored->tokens != each.tokens || (rows != 1 && rows != heads) ||
+          stored->scores.size() != rows * tokens || mass->size() < heads * tokens ||
+          mass->size() % heads != 0) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+struct LayerCut {
+  int rows = 0, count = 0;         // count = kept entries per row
+  std::vector<std::int32_t> kept;  // (rows, count) ascending; count 0 = everything is kept
+  const std::int32_t* row(int head) const {
+    return kept.data() + static_cast<std::size_t>(rows == 1 ? 0 : head) * count;
+  }
+};
+
+LayerCut cut_layer(const ProxyLayer& layer, const LayerChoice& choice) {
+  LayerCut cut;
+  if (!choice.budget || *choice.budget >= layer.tokens) return cut;
+  const SelectShape shape =
+      keep_shape(*find_policy(choice.policy), choice, layer.rows, layer.tokens);
+  cut.rows = layer.rows;
+  cut.count = kept_count(shape);
+  cut.kept.resize(static_cast<std::size_t>(cut.rows) * cut.count);
+  select_cpu(layer.scores.data(), shape, cut.kept.data());
+  return cut;
+}
+
+// Attention that stays reachable: 1 - mass of the evicted tokens, mean over kv heads. What the
+// queries give to question and answer tokens is never evicted, so it counts as kept.
+double kept_mass_of(const LayerCut& cut, const std::vector<float>& mass, int kv_heads,
+                    std::size_t tokens) {
+  if (cut.count == 0) return 1;
+  const std::size_t stride = mass.size() / kv_heads;
+  double evicted = 0;
+  for (int head = 0; head < kv_heads; ++head) {
+    const float* of_head = mass.data() + head * stride;
+    const std::int32_t* kept = cut.row(head);
+    std::size_t from = 0;
+    for (int i = 0; i <= cut.count; ++i) {  // the gaps between kept positions
+      const std::size_t to = i < cut.count ? kept[i] : tokens;
+      for (; from < to; ++from) evicted += of_head[from];
+      from = to + 1;
+    }
+  }
+  return 1 - evicted / kv_heads;
+}
+
+}  // namespace
+
+ProxyCut preview_cut(const ProxyData& data, const Plan& plan, int detail_case) {
+  ProxyCut result;
+  if (!has_scores(data, plan)) return result;
+  result.available = true;
+  const auto& choices = plan.of(Phase::prefill);
+  result.by_layer.assign(choices.size(), 0);
+  result.kept.resize(choices.size());
+  for (std::size_t l = 0; l < choices.size(); ++l) {
+    for (std::size_t c = 0; c < data.cases.size(); ++c) {
+      const ProxyCase& each = data.cases[c];
+      const bool full = choices[l].policy == "full";
+      const LayerCut cut = full ? LayerCut{} : cut_layer(*each.layers[l], choices[l]);
+      result.by_layer[l] +=
+          (full ? 1 : kept_mass_of(cut, *each.mass[l], data.kv_heads, each.tokens)) /
+          data.cases.size();
+      if (static_cast<int>(c) != detail_case || cut.count == 0) continue;
+      for (int head = 0; head < data.kv_heads; ++head) {
+        result.kept[l].emplace_back(cut.row(head), cut.row(head) + cut.count);
+      }
+    }
+    result.kept_mass += result.by_layer[l] / choices.size();
+  }
+  return result;
+}
+
+}  // namespace polykv

@@ -1,0 +1,138 @@
+#include "core/score/tail_run.h"
+
+#include <ATen/Parallel.h>
+
+#include "core/cache/attend.h"
+#include "core/cache/keep.h"
+
+namespace polykv {
+
+TailRun::TailRun(const Decoder& decoder, std::vector<CaseState>& cases, QueryVisibility query)
+    : decoder_(decoder), cases_(cases), query_(query) {
+  const int layers = decoder.config().shape.layers;
+  std::vector<at::Tensor> positions, first_inputs;
+  int rows = 0;
+  for (const CaseState& c : cases) {
+    const int cut = c.cut_tokens(query), tail = c.full.tokens - cut;
+    offset_.push_back(rows);
+    length_.push_back(tail);
+    rows += tail;
+    positions.push_back(at::arange(cut, c.full.tokens, at::kLong));
+    first_inputs.push_back(c.full.layers[0].x.narrow(0, cut, tail));
+  }
+  inputs_.resize(layers + 1);
+  slots_.assign(layers, std::vector<Slot>(cases.size()));
+  if (cases.empty()) return;
+  angles_ = decoder.angles(at::cat(positions));
+  inputs_[0] = at::cat(first_inputs);
+}
+
+bool TailRun::select_layer(int layer, const LayerChoice& choice, std::uint64_t seed) {
+  const ModelShape& s = decoder_.config().shape;
+  const Policy* policy = find_policy(choice.policy);
+  const std::string key =
+      "k " + score_key(choice, query_, seed) + " b" + std::to_string(choice.budget.value_or(-1));
+  bool changed = false;
+  for (std::size_t b = 0; b < cases_.size(); ++b) {
+    Slot& slot = slots_[layer][b];
+    if (slot.key == key) continue;
+    CaseState& c = cases_[b];
+    const int cut = c.cut_tokens(query_);
+    std::vector<std::int32_t> kept;
+    if (const auto scores = case_scores(decoder_, c, layer, choice, query_, seed)) {
+      kept = keep_rows(*policy, choice, scores->scores.data(), scores->rows, cut, s.kv_heads);
+    }
+    const bool first_cut = slot.key.empty();
+    slot.key = key;
+    if (!first_cut && kept == slot.kept) continue;
+    slot.kept = std::move(kept);
+    slot.rows = slot.kept.empty() ? cut : static_cast<int>(slot.kept.size()) / s.kv_heads;
+    slot.k = at::empty({s.kv_heads, slot.rows + length_[b], s.head_dim}, at::kFloat);
+    slot.v = at::empty_like(slot.k);
+    gather_rows(c.full.layers[layer].k, cut, slot.kept, slot.k);
+    gather_rows(c.full.layers[layer].v, cut, slot.kept, slot.v);
+    changed = true;
+  }
+  return changed;
+}
+
+void TailRun::update(const Plan& plan, const CancelFlag* cancel) {
+  const int layers = decoder_.config().shape.layers;
+  for (int l = 0; l < layers; ++l) {
+    stop_if(cancel);
+    if (select_layer(l, plan.of(Phase::prefill)[l], plan.seed) && l <= valid_) {
+      valid_ = l;
+      logits_valid_ = false;
+    }
+  }
+  first_layer_run_ = valid_;
+  for (int l = valid_; l < layers; ++l) {
+    stop_if(cancel);
+    run_layer(l);
+    valid_ = l + 1;
+    logits_valid_ = false;
+  }
+  if (!logits_valid_) read_logits();
+}
+
+void TailRun::run_layer(int layer) {
+  const at::Tensor& x = inputs_[layer];
+  if (x.size(0) == 0) {  // aware cut and one-token answers: nothing comes after the cut
+    inputs_[layer + 1] = x;
+    return;
+  }
+  const ModelShape& s = decoder_.config().shape;
+  const Projected p = decoder_.project(layer, x, angles_);
+  at::Tensor mixed =
+      at::empty({x.size(0), static_cast<std::int64_t>(s.query_heads) * s.head_dim}, at::kFloat);
+  const auto one_case = [&](std::size_t b) {
+    const std::int64_t first = offset_[b], t = length_[b];
+    if (t == 0) return;
+    Slot& slot = slots_[layer][b];
+    slot.k.narrow(1, slot.rows, t).copy_(p.k.narrow(1, first, t));
+    slot.v.narrow(1, slot.rows, t).copy_(p.v.narrow(1, first, t));
+    mixed.narrow(0, first, t).copy_(attend(p.q.narrow(1, first, t), slot.k, slot.v));
+  };
+  if (cases_.size() == 1) {
+    one_case(0);  // torch spreads the heads over the threads
+  } else {
+    at::parallel_for(0, static_cast<std::int64_t>(cases_.size()), 1,
+                     [&](std::int64_t begin, std::int64_t end) {
+                       const at::InferenceMode guard;  // thread-local
+                       for (std::int64_t b = begin; b < end; ++b) one_case(b);
+                     });
+  }
+  inputs_[layer + 1] = decoder_.finish(layer, x, mixed);
+}
+
+void TailRun::read_logits() {
+  const at::Tensor& out = inputs_.back();
+  std::vector<at::Tensor> rows;
+  for (std::size_t b = 0; b < cases_.size(); ++b) {
+    const CaseState& c = cases_[b];
+    if (query_ == QueryVisibility::agnostic) {
+      rows.push_back(out.narrow(0, offset_[b] + c.question() - 1, c.answer()));
+      continue;
+    }
+    // The last question token is before the cut: its output is the full cache's.
+    rows.push_back(c.full.out.narrow(0, c.context() + c.question() - 1, 1));
+    rows.push_back(out.narrow(0, offset_[b], c.answer() - 1));
+  }
+  logits_ = decoder_.logits(at::cat(rows));
+  logits_valid_ = true;
+}
+
+std::int64_t TailRun::allocated_bytes() const {
+  const ModelShape& s = decoder_.config().shape;
+  std::int64_t bytes = 0;
+  for (const std::vector<Slot>& layer : slots_) {
+    for (std::size_t b = 0; b < layer.size(); ++b) {
+      bytes +=
+          static_cast<std::int64_t>(layer[b].k.storage().nbytes() + layer[b].v.storage().nbytes());
+      bytes -= 2LL * s.kv_heads * length_[b] * s.head_dim * std::int64_t{sizeof(float)};
+    }
+  }
+  return bytes;
+}
+
+}  // namespace polykv

@@ -1,0 +1,341 @@
+#include "core/worker/session.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/model/model.h"
+#include "core/policies/policy.h"
+
+namespace polykv {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::string fixed(double value, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+std::string trimmed(std::string text) {
+  const auto blank = [](char c) { return c == ' ' || c == '\n'; };
+  while (!text.empty() && blank(text.back())) text.pop_back();
+  std::size_t first = 0;
+  while (first < text.size() && blank(text[first])) ++first;
+  return text.substr(first);
+}
+
+std::shared_ptr<const ModelInfo> describe(const Model& model, const std::string& embedded) {
+  auto info = std::make_shared<ModelInfo>();
+  info->name = model.name();
+  info->folder = model.folder();
+  info->fingerprint = model.fingerprint();
+  info->shape = model.shape();
+  info->parameters = model.parameters();
+  std::error_code ignored;
+  info->embedded =
+      !embedded.empty() && std::filesystem::equivalent(model.folder(), embedded, ignored);
+  info->kv_bytes_per_token_layer = model.kv_bytes(1);
+  return info;
+}
+
+CaseText case_text(const Case& source, const Tokenizer& tokenizer) {
+  CaseText text;
+  text.source = source;
+  text.context = static_cast<int>(source.context.size());
+  text.question = static_cast<int>(source.question.size());
+  text.answer = static_cast<int>(source.answer.size());
+  for (const std::vector<int>* part : {&source.context, &source.question, &source.answer}) {
+    for (const int id : *part) text.tokens.push_back(tokenizer.display(id));
+  }
+  text.question_text = trimmed(tokenizer.decode(source.question));
+  text.gold = trimmed(tokenizer.decode(source.answer));
+  return text;
+}
+
+// Random and sink+recent with the plan's own budgets: the same total, the same bytes.
+Plan control_plan(const Plan& plan, const std::string& policy, const std::string& name) {
+  Plan control = plan;
+  control.name = name;
+  for (LayerChoice& choice : control.of(Phase::prefill)) {
+    if (choice.policy == "full") continue;
+    choice.policy = policy;
+    choice.params.clear();
+  }
+  return control;
+}
+
+constexpr int kMostRuns = 60;
+constexpr std::size_t kMostLogLines = 200;
+
+}  // namespace
+
+struct Session::State {
+  std::string embedded;
+  std::function<void(const Snapshot&)> publish;
+  std::shared_ptr<const Model> model;
+  std::unique_ptr<LiveScorer> scorer;
+  Snapshot now;
+  bool has_plan = false;  // now.plan was asked for; scored again when the cases change
+  std::uint64_t wanted_edit = 0;
+  Plan wanted_plan;
+  bool answer_is_exact = false, controls_done = false, check_done = false;
+
+  void show() {
+    ++now.serial;
+    publish(now);
+  }
+
+  void work(Work kind, double share, const std::string& what, double seconds_left = -1) {
+    now.work = {kind, share, what, seconds_left};
+    show();
+  }
+
+  Progress progress(Work kind) {
+    const Clock::time_point start = Clock::now();
+    return [this, kind, start](double share, const std::string& what) {
+      const double left = share > 0.05 ? seconds_since(start) * (1 - share) / share : -1;
+      work(kind, share, what, left);
+    };
+  }
+
+  void forget_scores() {
+    now.scored = false;
+    now.scored_edit = now.running_edit = 0;
+    now.score = now.ceiling = {};
+    now.controls.clear();
+    now.runs.clear();
+    now.results = nullptr;
+    now.kept = nullptr;
+    now.heat = nullptr;
+    now.proxy = nullptr;
+    now.answer.clear();
+    now.full_answer.clear();
+    now.looked = {};
+  }
+
+  // Prefills into a scorer of its own, so that model and cases change together or not at all.
+  void load_cases(std::shared_ptr<const Model> with, std::vector<Case> cases,
+                  const std::string& name, const CancelFlag* cancel) {
+    const Clock::time_point start = Clock::now();
+    auto fresh = std::make_unique<LiveScorer>(with);
+    fresh->set_cases(std::move(cases), progress(Work::prefill), cancel);
+    auto info = std::make_shared<CaseSetInfo>();
+    info->name = name;
+    for (const Case& c : fresh->cases()) {
+      info->cases.push_back(case_text(c, with->tokenizer()));
+    }
+    const bool new_model = with != model;
+    model = std::move(with);
+    scorer = std::move(fresh);
+    forget_scores();
+    if (new_model) {
+      now.model = describe(*model, embedded);
+      now.check.clear();
+      check_done = false;
+    }
+    now.cases = std::move(info);
+    now.ceiling = scorer->full_row();
+    refresh_look();
+    add_log(name + ": prefilled in " + fixed(seconds_since(start), 1) + " s.", LogLine::Kind::info);
+  }
+
+  std::vector<Case> default_cases(const Model& with, const MakeCases& command) const {
+    NeedleSettings like = command.like;
+    // Question and answer need room behind the context.
+    like.context_tokens = std::min(like.context_tokens, with.shape().max_tokens - 64);
+    return make_needle_cases(command.count, like, with.tokenizer());
+  }
+
+  static std::string name_of(const MakeCases& command) {
+    return std::to_string(command.count) + " needle cases, " +
+           std::to_string(command.like.context_tokens) + " tokens, " +
+           std::to_string(command.like.keys) + (command.like.keys == 1 ? " key" : " keys");
+  }
+
+  void rescore_wanted(const CancelFlag* cancel) {
+    if (has_plan && wanted_plan.layers() == model->shape().layers) {
+      run_score(wanted_plan, wanted_edit, Clock::now(), cancel);
+    }
+  }
+
+  void run_score(const Plan& plan, std::uint64_t edit, Clock::time_point posted,
+                 const CancelFlag* cancel) {
+    now.running_edit = edit;
+    work(Work::scoring, 0, "scoring " + plan.name);
+    if (controls_done && now.scored) remember_run();
+    const ScoreRow row = scorer->score(plan, cancel);
+    now.score = row;
+    now.plan = plan;
+    now.scored = true;
+    now.scored_edit = edit;
+    now.running_edit = 0;
+    now.ceiling = scorer->full_row();
+    now.results = std::make_shared<std::vector<CaseResult>>(scorer->results());
+    now.controls.clear();
+    controls_done = false;
+    now.proxy = scorer->proxy_data(plan);
+    refresh_look();
+    now.score.rescore_ms = seconds_since(posted) * 1e3;
+    now.work = {};
+    show();
+  }
+
+  // A plan that stood long enough for its controls becomes a point of the run list.
+  void remember_run() {
+    std::erase_if(now.runs, [&](const ScoreRow& run) { return run.plan == now.score.plan; });
+    now.runs.push_back(now.score);
+    if (static_cast<int>(now.runs.size()) > kMostRuns) now.runs.erase(now.runs.begin());
+    controls_done = false;
+  }
+
+  // Everything of the looked-at case, layer and head.
+  void refresh_look() {
+    if (!scorer || scorer->cases().empty()) return;
+    LookAt& at = now.looked;
+    at.case_index = std::clamp(at.case_index, 0, static_cast<int>(scorer->cases().size()) - 1);
+    at.layer = std::clamp(at.layer, 0, model->shape().layers - 1);
+    at.head = std::clamp(at.head, 0, model->shape().query_heads - 1);
+    if (!now.heat || now.heat->case_index != at.case_index || now.heat->layer != at.layer ||
+        now.heat->head != at.head) {
+      now.heat = std::make_shared<HeatTile>(scorer->heat(at.case_index, at.layer, at.head));
+    }
+    if (!now.scored || !now.results) return;
+    now.kept = std::make_shared<std::vector<KeptLayer>>(scorer->kept(at.case_index));
+    const CaseResult& result = (*now.results)[at.case_index];
+    now.full_answer = answer_text(result.full_answer);
+    // A right answer is what teacher forcing says; a wrong one is decoded when there is time.
+    answer_is_exact = result.correct;
+    now.answer = answer_text(up_to_first_miss(result, scorer->cases()[at.case_index]));
+  }
+
+  static std::vector<int> up_to_first_miss(const CaseResult& result, const Case& c) {
+    std::vector<int> ids;
+    for (std::size_t i = 0; i < result.answer.size(); ++i) {
+      ids.push_back(result.answer[i]);
+      if (result.answer[i] != c.answer[i]) break;
+    }
+    return ids;
+  }
+
+  std::string answer_text(const std::vector<int>& ids) const {
+    return trimmed(model->tokenizer().decode(ids));
+  }
+
+  void add_log(const std::string& text, LogLine::Kind kind) {
+    now.log.push_back({kind, text});
+    if (now.log.size() > kMostLogLines) now.log.erase(now.log.begin());
+  }
+};
+
+Session::Session(std::string embedded_folder, std::function<void(const Snapshot&)> publish)
+    : state_(std::make_unique<State>()) {
+  state_->embedded = std::move(embedded_folder);
+  state_->publish = std::move(publish);
+}
+
+Session::~Session() = default;
+
+void Session::open_model(const OpenModel& command, const CancelFlag* cancel) {
+  State& s = *state_;
+  s.work(Work::loading, 0, "opening " + command.folder);
+  const auto model = Model::open(command.folder, s.progress(Work::loading), cancel);
+  const MakeCases cases;
+  s.load_cases(model, s.default_cases(*model, cases), State::name_of(cases), cancel);
+  s.add_log("Opened " + model->name() + ": " + std::to_string(model->shape().layers) + " layers, " +
+                fixed(double(model->parameters()) / 1e6, 2) + " M parameters.",
+            LogLine::Kind::info);
+  s.rescore_wanted(cancel);
+}
+
+void Session::open_cases(const OpenCases& command, const CancelFlag* cancel) {
+  State& s = *state_;
+  if (!s.model) fail_input(command.path, "", "cannot be opened before a model is open");
+  std::vector<Case> cases = read_cases(command.path, s.model->tokenizer());
+  const std::string name = std::filesystem::path(command.path).filename().string() + ", " +
+                           std::to_string(cases.size()) + " cases";
+  s.load_cases(s.model, std::move(cases), name, cancel);
+  s.rescore_wanted(cancel);
+}
+
+void Session::make_cases(const MakeCases& command, const CancelFlag* cancel) {
+  State& s = *state_;
+  if (!s.model) fail_input("cases", "", "cannot be made before a model is open");
+  s.load_cases(s.model, s.default_cases(*s.model, command), State::name_of(command), cancel);
+  s.rescore_wanted(cancel);
+}
+
+void Session::score(const ScorePlan& command, const CancelFlag* cancel) {
+  State& s = *state_;
+  s.has_plan = true;
+  s.wanted_plan = command.plan;
+  s.wanted_edit = command.edit;
+  if (!s.scorer) return;  // scored as soon as there are cases
+  s.run_score(command.plan, command.edit, command.posted, cancel);
+}
+
+void Session::look_at(const LookAt& command) {
+  State& s = *state_;
+  s.now.looked = command;
+  s.refresh_look();
+  s.show();
+}
+
+void Session::run_check(const CancelFlag* cancel) {
+  State& s = *state_;
+  if (!s.model) fail_input("check", "", "cannot run before a model is open");
+  s.work(Work::checking, 0, "engine check");
+  s.now.check = self_check(s.model, cancel);
+  s.check_done = true;
+  s.show();
+}
+
+bool Session::has_idle_work() const {
+  const State& s = *state_;
+  return s.scorer && s.now.scored && (!s.answer_is_exact || !s.controls_done || !s.check_done);
+}
+
+void Session::do_idle_work(const CancelFlag* cancel) {
+  State& s = *state_;
+  if (!s.answer_is_exact) {
+    s.now.answer = s.answer_text(s.scorer->greedy_answer(s.now.looked.case_index));
+    s.answer_is_exact = true;
+    s.show();
+    return;
+  }
+  if (!s.controls_done) {
+    std::vector<ScoreRow> controls;
+    controls.push_back(s.scorer->score_aside(control_plan(s.now.plan, "random", "random"), cancel));
+    controls.push_back(
+        s.scorer->score_aside(control_plan(s.now.plan, "streaming_llm", "sink+recent"), cancel));
+    s.now.controls = std::move(controls);
+    s.controls_done = true;
+    s.show();
+    return;
+  }
+  s.now.check = self_check(s.model, cancel);
+  s.check_done = true;
+  s.show();
+}
+
+void Session::skip_idle_work() {
+  state_->answer_is_exact = state_->controls_done = state_->check_done = true;
+}
+
+void Session::log(const std::string& text, LogLine::Kind kind) { state_->add_log(text, kind); }
+
+void Session::publish_idle() {
+  state_->now.work = {};
+  state_->now.running_edit = 0;
+  state_->show();
+}
+
+}  // namespace polykv

@@ -1,0 +1,41 @@
+#pragma once
+// What the worker thread works on: model, cases, scores, and the snapshot being written. No threads
+// here.
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/worker/command.h"
+#include "core/worker/snapshot.h"
+
+namespace polykv {
+
+class Session {
+ public:
+  // publish is called with every new state worth showing.
+  Session(std::string embedded_folder, std::function<void(const Snapshot&)> publish);
+  ~Session();
+
+  // Each throws Error or Cancelled and then leaves model, cases and scores as they were.
+  void open_model(const OpenModel& command, const CancelFlag* cancel);
+  void open_cases(const OpenCases& command, const CancelFlag* cancel);
+  void make_cases(const MakeCases& command, const CancelFlag* cancel);
+  void score(const ScorePlan& command, const CancelFlag* cancel);
+  void look_at(const LookAt& command);
+  void run_check(const CancelFlag* cancel);
+
+  // Work worth doing when nothing is asked for: the model's own wrong answer, controls. False =
+  // none.
+  bool has_idle_work() const;
+  void do_idle_work(const CancelFlag* cancel);
+  void skip_idle_work();  // after a failure: not tried again until the next score
+
+  void log(const std::string& text, LogLine::Kind kind = LogLine::Kind::info);
+  void publish_idle();  // the state after work ended, however it ended
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace polykv
