@@ -25,7 +25,10 @@ void Mailbox::post(Command command) {
       if (runs_score_) cancel_ = true;
     } else if (std::holds_alternative<LookAt>(command)) {
       drop<LookAt>(waiting_);
-    } else if (changes_cases(command) || std::holds_alternative<CancelWork>(command)) {
+    } else if (changes_cases(command)) {
+      cancel_ = true;
+    } else if (std::holds_alternative<CancelWork>(command)) {
+      std::erase_if(waiting_, changes_cases);
       cancel_ = true;
     }
     if (runs_idle_) cancel_ = true;
