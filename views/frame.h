@@ -2,6 +2,7 @@
 // What a view gets: reads `now`, edits its own part of `ui`, appends to `out`. No statics, no
 // callbacks.
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -44,18 +45,47 @@ struct BandUi {
   int dragging_layer = -1;
   float grab_offset = 0;  // pixels between pointer and handle centre at the start of a drag
   int start_budget = 0;
-  int typing_layer = -1;  // layer whose value is a text field now
+  Plan before_drag;  // every step of a drag starts from here, so that it can be undone by hand
+  bool drag_moved = false;     // the pointer has left the place where it was pressed
+  int scale_top = 0;           // tokens at the top of the bars while dragging; 0 = from the plan
+  int typing_layer = -1;       // layer whose value is a text field now
+  bool typing_starts = false;  // the field takes the keyboard this frame
   std::string typed;
   int menu_layer = -1;  // open policy menu
 };
 
+struct ContextUi {
+  bool typing_total = false;
+  std::string total;  // what stands in the field
+};
+
+// What the File menu asks of the window, which owns files.
+enum class FileKind { none, open_model, open_plan, save_plan, open_cases };
+
+struct FileRequest {
+  FileKind kind = FileKind::none;
+  std::string path;
+};
+
+// What ui.proxy was computed from; holds the data alive so that a pointer is never seen twice.
+struct ProxyKey {
+  std::shared_ptr<const ProxyData> data;
+  Plan plan;
+  int case_index = -1;
+};
+
 struct Ui {
-  PlanHistory history;     // history.current() is the plan in hand
-  std::uint64_t edit = 0;  // counts edits; the plan in hand was posted as this edit
+  PlanHistory history = PlanHistory();  // history.current() is the plan in hand
+  std::uint64_t edit = 0;               // counts edits; the plan in hand was posted as this edit
   Selection selected;
   HeatUi heat;
   BandUi band;
-  ProxyCut proxy;          // of the plan in hand; computed before drawing, never in a draw_
+  ContextUi context;
+  FileRequest asking;              // open path field; none = closed
+  bool asking_starts = false;      // it takes the keyboard this frame
+  std::vector<FileRequest> files;  // asked for this frame; the window does them and clears the list
+  ProxyCut proxy;                  // of the plan in hand; computed before drawing, never in a draw_
+  ProxyKey proxy_key;
   Pill pill = Pill::none;  // computed before drawing
   std::string message;     // last thing the window itself wants to say (log line)
   bool message_is_error = false;
@@ -79,6 +109,11 @@ struct Frame {
 // Puts a new plan in hand, as one undo step (or as part of the running drag), and asks for its
 // score.
 void edit_plan(Frame& f, Plan next);
+// Between begin_edit_drag and end_edit_drag all edits are one undo step; cancel_edit_drag goes back
+// to the plan before the drag and asks for its score.
+void begin_edit_drag(Frame& f);
+void end_edit_drag(Frame& f);
+void cancel_edit_drag(Frame& f);
 // Undo / redo, with the score asked for again.
 void step_plan(Frame& f, bool back);
 // What the pill says: from the edit in hand, the drag and the snapshot. Pure.

@@ -23,9 +23,11 @@ Rect draw_panel(const Theme& t, Rect area, const std::string& title, const std::
 // pressed.
 bool draw_empty(const Theme& t, Rect body, const std::string& sentence, const std::string& action);
 
-void draw_hatch(const Theme& t, Rect area, ImU32 color,
-                float pitch = 6);  // 45 degrees, window phase
+void draw_hatch(const Theme& t, Rect area, ImU32 color, float pitch = 6,
+                float thickness = 1);  // 45 degrees, window phase
 void draw_frame_rect(Rect area, ImU32 color, float thickness, float rounding = 0);
+// Fills with whole device pixels, so that edges stay sharp.
+void fill_rect(Rect area, ImU32 color, float rounding = 0);
 void draw_dashed_line(float x0, float y0, float x1, float y1, ImU32 color, float on = 3,
                       float off = 3);
 
@@ -33,20 +35,45 @@ void draw_dashed_line(float x0, float y0, float x1, float y1, ImU32 color, float
 // window.
 bool draw_button(const Theme& t, const char* id, Rect area, const std::string& label,
                  bool primary = false, bool enabled = true);
+// Toggles, segments and pills: y is the vertical centre. draw_toggle: true when it was switched.
 bool draw_toggle(const Theme& t, const char* id, float x, float y, const std::string& label,
                  bool& on);
+float toggle_width(const Theme& t, const std::string& label);
+// Returns the segment that is current now; x is the left edge, 22 high.
 int draw_segments(const Theme& t, const char* id, float x, float y,
                   const std::vector<std::string>& words, int current, float* width = nullptr);
+float segments_width(const Theme& t, const std::vector<std::string>& words);
+// 24 high; `code` in mono before the label; true when pressed.
 bool draw_chip(const Theme& t, const char* id, Rect area, const std::string& code,
                const std::string& label, bool caret = true);
 void draw_pill(const Theme& t, float right, float y, Pill state, const std::string& word,
                const std::string& detail, float* left = nullptr);
+
+struct MenuItem {
+  std::string label, hint;  // hint is right-aligned ("Ctrl Z", a summary)
+  std::string code;         // two letters in mono before the label
+  bool enabled = true, checked = false, line_above = false;
+};
+// A popup menu; opens at (x, y) in the frame where `open` is true, above y - 24 when there is no
+// room below. Returns the item picked this frame, else -1.
+int draw_menu(const Theme& t, const char* id, bool open, float x, float y,
+              const std::vector<MenuItem>& items);
+bool menu_is_open(const char* id);
+// The look of popups, tool tips and text fields made with ImGui's own widgets. Pair with pop_style.
+void push_style(const Theme& t);
+void pop_style();
+// Tool tip of several lines beside the pointer; the first line is strong.
+void draw_tooltip(const Theme& t, const std::vector<std::string>& lines);
 
 // Shapes drawn, never glyphs; (x, y) is the centre, r the radius.
 void draw_tick(float x, float y, float r, ImU32 color);
 void draw_cross(float x, float y, float r, ImU32 color);
 void draw_caret(float x, float y, ImU32 color);
 void draw_lock(float x, float y, ImU32 color, bool closed);
+void draw_ring(float x, float y, float r, ImU32 color, float thickness = 1.4f);
+void draw_disc(float x, float y, float r, ImU32 color);
+void draw_diamond(float x, float y, float r, ImU32 color, float thickness = 1.4f);
+void draw_pill_shape(const Theme& t, float x, float y, float r, Pill state, ImU32 color);
 
 // "1,024", "−3", "12.5%", "48 KiB", "—" for NaN.
 std::string format_count(long long n);

@@ -1,0 +1,132 @@
+#include "app/commands/inputs.h"
+
+#include <algorithm>
+#include <climits>
+
+#include "app/window.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/probe/needle.h"
+
+namespace polykv {
+namespace {
+
+void check_ids(const std::vector<int>& ids, const std::string& origin, const Model& model) {
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] >= 0 && ids[i] < model.shape().vocab) continue;
+    fail_input(origin, "ids[" + std::to_string(i) + "]",
+               "expected a token id from 0 to " + std::to_string(model.shape().vocab - 1) +
+                   ", not " + std::to_string(ids[i]));
+  }
+}
+
+std::vector<int> encode_text(const std::string& text, bool add_special, const std::string& origin,
+                             const Model& model) {
+  if (text.empty()) fail_input(origin, "", "expected text, this is empty");
+  return model.tokenizer().encode(text, add_special);
+}
+
+}  // namespace
+
+std::string model_folder(const Options& given) {
+  return given.has("--model") ? given.text("--model") : embedded_model_folder();
+}
+
+std::shared_ptr<const Model> open_model(const Options& given, ProgressLine& progress) {
+  if (given.choice("--device", "cpu", {"cpu", "cuda"}) == "cuda") {
+    throw Error(ErrorKind::failed, "--device cuda: this build computes on the CPU only");
+  }
+  set_torch_threads(given.integer("--threads", 0, 0, 4096));
+  return Model::open(model_folder(given), progress.callback());
+}
+
+PlanTarget target_of(const Model& model) {
+  return {model.shape().layers, model.shape().kv_heads, model.fingerprint()};
+}
+
+std::string one_of(const Options& given, const std::vector<std::string>& names,
+                   const std::string& missing) {
+  std::string found, known;
+  for (const std::string& name : names) {
+    known += (known.empty() ? "" : ", ") + name;
+    if (!given.has(name)) continue;
+    if (!found.empty()) {
+      throw Error(ErrorKind::usage, found + " and " + name + " exclude each other");
+    }
+    found = name;
+  }
+  if (found.empty() && !missing.empty()) {
+    throw Error(ErrorKind::usage, missing + "; expected one of " + known);
+  }
+  return found;
+}
+
+std::vector<int> ids_of(const Json& array, const std::string& origin) {
+  if (!array.is_array()) fail_input(origin, "ids", "expected a JSON array of token ids");
+  std::vector<int> ids;
+  for (const Json& id : array) {
+    if (!id.is_number_integer() || id < 0 || id > INT_MAX) {
+      fail_input(origin, "ids[" + std::to_string(ids.size()) + "]",
+                 "expected a token id, not " + id.dump(-1, ' ', true).substr(0, 40));
+    }
+    ids.push_back(id.get<int>());
+  }
+  return ids;
+}
+
+std::vector<int> read_ids(const std::string& path) {
+  const Json json = read_json_file(path);
+  return ids_of(json.is_object() && json.contains("ids") ? json["ids"] : json, path);
+}
+
+Prompt read_prompt(const Options& given, const Model& model) {
+  Prompt prompt;
+  const std::string source =
+      one_of(given, {"--ids", "--prompt", "--prompt-file"}, "a prompt is missing");
+  const std::string value = given.text(source);
+  const std::string origin = source == "--prompt" ? source : value;
+  if (source == "--ids") {
+    prompt.context = read_ids(value);
+    check_ids(prompt.context, value, model);
+  } else {
+    const std::string text = source == "--prompt" ? value : read_text_file(value);
+    prompt.context = encode_text(text, true, origin, model);
+  }
+  if (prompt.context.empty()) {
+    fail_input(origin, "", "expected a prompt of at least one token, this is empty");
+  }
+  const std::string asked = one_of(given, {"--question", "--question-ids"}, "");
+  if (asked == "--question") {
+    prompt.question = encode_text(given.text(asked), false, asked, model);
+  } else if (asked == "--question-ids") {
+    prompt.question = read_ids(given.text(asked));
+    check_ids(prompt.question, given.text(asked), model);
+  }
+  const std::size_t tokens = prompt.context.size() + prompt.question.size();
+  if (tokens > static_cast<std::size_t>(model.shape().max_tokens)) {
+    fail_input(origin, "",
+               "expected at most " + std::to_string(model.shape().max_tokens) +
+                   " tokens (max_position_embeddings), this prompt has " + std::to_string(tokens));
+  }
+  return prompt;
+}
+
+Plan read_plan_option(const std::string& argument, const Options& given, const Model& model) {
+  const std::string word = given.choice("--query", "agnostic", {"agnostic", "aware"});
+  const QueryVisibility query = *query_from(word);
+  Plan plan = plan_from_argument(argument.empty() ? "full" : argument, target_of(model), query);
+  if (given.has("--query")) plan.query = query;  // also over what a file says
+  if (given.has("--seed")) plan.seed = given.seed(0);
+  return plan;
+}
+
+std::vector<Case> read_case_set(const Options& given, const Model& model, int count) {
+  if (given.has("--cases")) return read_cases(given.text("--cases"), model.tokenizer());
+  NeedleSettings like;
+  // Question and answer need room behind the context.
+  like.context_tokens = std::min(like.context_tokens, model.shape().max_tokens - 64);
+  like.seed = given.seed(like.seed);
+  return make_needle_cases(count, like, model.tokenizer());
+}
+
+}  // namespace polykv

@@ -1,0 +1,42 @@
+#pragma once
+// What the words have in common: model, prompt, plans and cases from their options.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/commands/options.h"
+#include "app/commands/progress.h"
+#include "core/files.h"
+#include "core/model/model.h"
+#include "core/plan/plan.h"
+#include "core/probe/case.h"
+
+namespace polykv {
+
+// --model, or the embedded model's folder.
+std::string model_folder(const Options& given);
+// Opens it on --device with --threads.
+std::shared_ptr<const Model> open_model(const Options& given, ProgressLine& progress);
+PlanTarget target_of(const Model& model);
+
+struct Prompt {
+  std::vector<int> context, question;
+};
+// --ids, --prompt or --prompt-file, and --question or --question-ids. Throws an input Error for an
+// empty prompt, ids outside the vocabulary and more tokens than the model has positions.
+Prompt read_prompt(const Options& given, const Model& model);
+// A JSON array of token ids, or an object with "ids".
+std::vector<int> read_ids(const std::string& path);
+std::vector<int> ids_of(const Json& array, const std::string& origin);
+// The one option of these that was given; a usage Error for two, and for none with `missing` as
+// its sentence ("" = none is fine, and the answer is "").
+std::string one_of(const Options& given, const std::vector<std::string>& names,
+                   const std::string& missing);
+
+// One value of --plan with --query and --seed applied; "" = full.
+Plan read_plan_option(const std::string& argument, const Options& given, const Model& model);
+
+// --cases, or `count` cases made in the embedded model's language.
+std::vector<Case> read_case_set(const Options& given, const Model& model, int count);
+
+}  // namespace polykv

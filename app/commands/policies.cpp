@@ -1,0 +1,119 @@
+// `policies`: the tables of policies and allocators.
+#include <iostream>
+
+#include "app/commands/options.h"
+#include "app/commands/table.h"
+#include "core/budgets/allocator.h"
+#include "core/policies/policy.h"
+
+namespace polykv {
+namespace {
+
+const char* kind_word(ParamKind kind) {
+  switch (kind) {
+    case ParamKind::integer:
+      return "integer";
+    case ParamKind::number:
+      return "number";
+    case ParamKind::flag:
+      return "flag";
+    case ParamKind::choice:
+      return "choice";
+  }
+  return "";
+}
+
+const char* sharing_word(Sharing sharing) {
+  switch (sharing) {
+    case Sharing::per_kv_head:
+      return "per_kv_head";
+    case Sharing::layer:
+      return "layer";
+    case Sharing::ragged:
+      return "ragged";
+  }
+  return "";
+}
+
+Json json_of(const ParamValue& value, ParamKind kind) {
+  if (const double* number = std::get_if<double>(&value)) {
+    return kind == ParamKind::integer ? Json(static_cast<std::int64_t>(*number)) : Json(*number);
+  }
+  if (const bool* flag = std::get_if<bool>(&value)) return *flag;
+  return std::get<std::string>(value);
+}
+
+Json json_of(std::span<const ParamSpec> params) {
+  Json list = Json::array();
+  for (const ParamSpec& spec : params) {
+    Json item = {{"name", spec.name},
+                 {"kind", kind_word(spec.kind)},
+                 {"start", json_of(spec.start, spec.kind)},
+                 {"help", spec.help}};
+    if (spec.kind == ParamKind::integer || spec.kind == ParamKind::number) {
+      item["low"] = json_of(spec.low, spec.kind);
+      item["high"] = json_of(spec.high, spec.kind);
+    }
+    if (spec.kind == ParamKind::choice) item["choices"] = spec.choices;
+    list.push_back(item);
+  }
+  return list;
+}
+
+std::string text_of(std::span<const ParamSpec> params) {
+  std::string text;
+  for (const ParamSpec& spec : params) {
+    text += std::string(text.empty() ? "" : ", ") + spec.name + "=" +
+            json_of(spec.start, spec.kind).dump();
+  }
+  return text;
+}
+
+std::vector<std::string> phases_of(const Policy& policy) {
+  std::vector<std::string> phases;
+  if (policy.phases & kPrefill) phases.push_back("prefill");
+  if (policy.phases & kDecode) phases.push_back("decode");
+  return phases;
+}
+
+int run(const Options& given) {
+  Json all_policies = Json::array(), all_allocators = Json::array();
+  Table policy_table({"policy", "phases", "parameters", "keeps"});
+  for (const Policy& policy : policies()) {
+    std::string phases;
+    for (const std::string& phase : phases_of(policy))
+      phases += (phases.empty() ? "" : " ") + phase;
+    policy_table.add({policy.id, phases, text_of(policy.params), policy.summary});
+    all_policies.push_back({{"id", policy.id},
+                            {"summary", policy.summary},
+                            {"paper", policy.paper},
+                            {"params", json_of(policy.params)},
+                            {"phases", phases_of(policy)},
+                            {"sharing", sharing_word(policy.sharing)},
+                            {"reads_queries", policy.reads_queries}});
+  }
+  Table allocator_table({"allocator", "signal", "parameters", "shares the total"});
+  for (const Allocator& allocator : allocators()) {
+    allocator_table.add({allocator.id, allocator.needs_signal ? "per layer" : "none",
+                         text_of(allocator.params), allocator.summary});
+    all_allocators.push_back({{"id", allocator.id},
+                              {"summary", allocator.summary},
+                              {"needs_signal", allocator.needs_signal},
+                              {"params", json_of(allocator.params)}});
+  }
+  if (given.has("--json")) {
+    print_json({{"policies", all_policies}, {"allocators", all_allocators}});
+    return 0;
+  }
+  policy_table.print(std::cout, true);
+  std::cout << "\n";
+  allocator_table.print(std::cout, true);
+  return 0;
+}
+
+}  // namespace
+
+const Word kPoliciesWord = {
+    "policies", "The policies and allocators that a plan can name.", "", {}, run};
+
+}  // namespace polykv

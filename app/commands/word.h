@@ -1,0 +1,26 @@
+#pragma once
+// The words of the command line: one row per word, one file per word.
+#include <span>
+
+namespace polykv {
+
+class Options;
+
+struct Option {
+  const char* name;   // "--plan"
+  const char* value;  // what stands for its value in the help; "" = a switch
+  const char* help;   // one line
+};
+
+struct Word {
+  const char* name;      // "score"; "" = the window
+  const char* summary;   // one line
+  const char* operands;  // "DIR" when one is expected, "" = none
+  std::span<const Option> options;
+  int (*run)(const Options&);  // returns the exit code; throws Error
+};
+
+extern const Word kTokenizeWord, kLogitsWord, kGenerateWord, kKeepWord, kScoreWord, kNeedleWord,
+    kPoliciesWord, kInspectWord, kCheckWord, kBenchWord, kWindowWord;
+
+}  // namespace polykv

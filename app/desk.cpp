@@ -1,0 +1,139 @@
+#include "app/desk.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "core/error.h"
+
+namespace polykv {
+namespace {
+
+constexpr int kStartBudget = 64;
+
+PlanTarget target_of(const ModelInfo& model) {
+  return {model.shape.layers, model.shape.kv_heads, model.fingerprint};
+}
+
+bool ends_with(const std::string& text, const std::string& end) { return text.ends_with(end); }
+
+}  // namespace
+
+Plan starting_plan(const ModelShape& shape) {
+  return uniform_plan("snapkv", kStartBudget, shape.layers, QueryVisibility::agnostic);
+}
+
+Desk::Desk(const WindowOptions& options, Ui& ui, std::vector<Command>& out)
+    : ui_(ui), out_(out), plan_argument_(options.plan) {
+  out_.push_back(OpenModel{options.model.empty() ? embedded_model_folder() : options.model});
+  if (!options.cases.empty()) out_.push_back(OpenCases{options.cases});
+}
+
+void Desk::say_error(const std::string& text) {
+  ui_.message = text;
+  ui_.message_is_error = true;
+}
+
+void Desk::take_plan(Plan plan) {
+  const int layers = plan.layers();
+  ui_.history = PlanHistory(std::move(plan));
+  BandUi band;  // locks and a running drag belong to the old plan
+  band.keep_total = ui_.band.keep_total;
+  band.unit = ui_.band.unit;
+  ui_.band = std::move(band);
+  ui_.selected.layer = std::clamp(ui_.selected.layer, 0, std::max(0, layers - 1));
+  out_.push_back(ScorePlan{ui_.history.current(), ++ui_.edit});
+}
+
+void Desk::meet(const Snapshot& now) {
+  if (now.model && now.model != model_) {
+    const bool same_shape = model_ && now.model->shape.layers == model_->shape.layers &&
+                            now.model->shape.kv_heads == model_->shape.kv_heads;
+    model_ = now.model;
+    const std::string argument = std::move(plan_argument_);
+    plan_argument_.clear();
+    ui_.selected = {};
+    ui_.selected.layer = std::min(1, model_->shape.layers - 1);
+    ui_.selected.head = model_->shape.query_heads / 2;
+    ui_.heat.first = ui_.heat.count = 0;
+    if (!argument.empty()) {
+      take_plan(plan_from_argument(argument, target_of(*model_), QueryVisibility::agnostic));
+    } else if (!same_shape) {
+      take_plan(starting_plan(model_->shape));
+    }
+  }
+  if (now.cases != cases_) {
+    cases_ = now.cases;
+    const int count = cases_ ? static_cast<int>(cases_->cases.size()) : 0;
+    ui_.selected.case_index = std::clamp(ui_.selected.case_index, 0, std::max(0, count - 1));
+    ui_.selected.asking = ui_.selected.remembered = -1;
+    ui_.heat.first = ui_.heat.count = 0;
+    looked_ = {-1, -1, -1};
+  }
+  // A fresh line of the log is newer than what the window said before.
+  if (now.log.size() != log_seen_ && !ui_.message_is_error) ui_.message.clear();
+  if (now.log.size() != log_seen_ && !now.log.empty() &&
+      now.log.back().kind == LogLine::Kind::error)
+    ui_.message.clear();
+  log_seen_ = now.log.size();
+}
+
+void Desk::follow_selection(const Snapshot& now) {
+  if (!now.model || !now.cases) return;
+  const ModelShape& shape = now.model->shape;
+  Selection& at = ui_.selected;
+  at.layer = std::clamp(at.layer, 0, std::max(0, shape.layers - 1));
+  at.head = std::clamp(at.head, 0, std::max(0, shape.query_heads - 1));
+  if (at.case_index == looked_.case_index && at.layer == looked_.layer && at.head == looked_.head)
+    return;
+  looked_ = {at.case_index, at.layer, at.head};
+  const bool posted = std::any_of(out_.begin(), out_.end(), [&](const Command& command) {
+    const auto* look = std::get_if<LookAt>(&command);
+    return look && look->case_index == looked_.case_index && look->layer == looked_.layer &&
+           look->head == looked_.head;
+  });
+  const bool known = now.heat && now.looked.case_index == looked_.case_index &&
+                     now.looked.layer == looked_.layer && now.looked.head == looked_.head;
+  if (!posted && !known) out_.push_back(looked_);
+}
+
+void Desk::do_files(const Snapshot& now) {
+  std::vector<FileRequest> requests;
+  requests.swap(ui_.files);
+  for (const FileRequest& request : requests) {
+    try {
+      if (request.kind == FileKind::open_model) out_.push_back(OpenModel{request.path});
+      if (request.kind == FileKind::open_cases) out_.push_back(OpenCases{request.path});
+      if (!now.model) {
+        if (request.kind == FileKind::open_plan || request.kind == FileKind::save_plan)
+          say_error("No model is open, so no plan can be opened or saved.");
+        continue;
+      }
+      const PlanTarget target = target_of(*now.model);
+      if (request.kind == FileKind::open_plan) {
+        Plan plan = plan_from_argument(request.path, target, QueryVisibility::agnostic);
+        ui_.history.apply(std::move(plan));  // one undo step, like any other edit
+        out_.push_back(ScorePlan{ui_.history.current(), ++ui_.edit});
+        ui_.message = "Opened " + request.path + ".";
+        ui_.message_is_error = false;
+      }
+      if (request.kind == FileKind::save_plan) {
+        write_plan(request.path, ui_.history.current(), target);
+        ui_.message = "Saved " + request.path + ".";
+        ui_.message_is_error = false;
+      }
+    } catch (const Error& error) {
+      say_error(error.what());
+    }
+  }
+}
+
+void Desk::dropped(const Snapshot& now, const std::string& path) {
+  FileRequest request{FileKind::open_plan, path};
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) request.kind = FileKind::open_model;
+  if (ends_with(path, ".jsonl")) request.kind = FileKind::open_cases;
+  ui_.files.push_back(request);
+  do_files(now);
+}
+
+}  // namespace polykv

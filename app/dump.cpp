@@ -1,0 +1,94 @@
+#include "app/dump.h"
+
+#include <cmath>
+
+namespace polykv {
+namespace {
+
+Json estimate(const Estimate& e) {
+  return {{"value", e.value}, {"low", e.low}, {"high", e.high}, {"n", e.n}};
+}
+
+Json score_json(const ScoreRow& row) {
+  return {{"plan", row.plan},
+          {"recall", estimate(row.recall)},
+          {"answer_nll", estimate(row.answer_nll)},
+          {"kl_to_full", estimate(row.kl_to_full)},
+          {"top1_agreement", estimate(row.top1_agreement)},
+          {"kept_mass", estimate(row.kept_mass)},
+          {"kept_mass_by_layer", row.kept_mass_by_layer},
+          {"kv_bytes", row.kv_bytes},
+          {"kv_bytes_planned", row.kv_bytes_planned},
+          {"rescore_ms", row.rescore_ms}};
+}
+
+Json plan_as_json(const Snapshot& now, const Plan& plan) {
+  if (plan.layers() == 0) return nullptr;
+  PlanTarget target;
+  target.layers = plan.layers();
+  if (now.model) {
+    target.kv_heads = now.model->shape.kv_heads;
+    target.fingerprint = now.model->fingerprint;
+  }
+  return parse_json(plan_json(plan, target), "plan");
+}
+
+// Everything but the frame counters and times.
+Json content(const Snapshot& now, const Ui& ui) {
+  Json places = Json::object(), log = Json::array(), checks = Json::array();
+  for (const auto& [name, r] : ui.places) places[name] = {r.x, r.y, r.w, r.h};
+  for (const LogLine& line : now.log)
+    log.push_back((line.kind == LogLine::Kind::error ? "error: " : "") + line.text);
+  for (const CheckLight& light : now.check) checks.push_back({{"id", light.id}, {"ok", light.ok}});
+  Json proxy = nullptr;
+  if (ui.proxy.available)
+    proxy = {{"kept_mass", ui.proxy.kept_mass}, {"by_layer", ui.proxy.by_layer}};
+  return {{"serial", now.serial},
+          {"pill", to_string(ui.pill)},
+          {"edit", ui.edit},
+          {"scored_edit", now.scored_edit},
+          {"running_edit", now.running_edit},
+          {"scored", now.scored},
+          {"model", now.model ? Json(now.model->name) : Json(nullptr)},
+          {"cases", now.cases ? Json(now.cases->name) : Json(nullptr)},
+          {"plan", plan_as_json(now, ui.history.current())},
+          {"score", now.scored ? score_json(now.score) : Json(nullptr)},
+          {"ceiling", now.cases ? score_json(now.ceiling) : Json(nullptr)},
+          {"controls", now.controls.size()},
+          {"proxy", proxy},
+          {"selected",
+           {{"case", ui.selected.case_index},
+            {"layer", ui.selected.layer},
+            {"head", ui.selected.head},
+            {"asking", ui.selected.asking},
+            {"remembered", ui.selected.remembered}}},
+          {"answer", now.answer},
+          {"full_answer", now.full_answer},
+          {"check", checks},
+          {"message", ui.message},
+          {"places", places},
+          {"log", log}};
+}
+
+}  // namespace
+
+Json dump_json(const Snapshot& now, const Ui& ui, const FrameTimes& times) {
+  Json all = content(now, ui);
+  all["frame"] = times.frame;
+  all["size"] = {times.width, times.height};
+  all["frame_ms"] = times.frame_ms;
+  all["max_frame_ms"] = times.max_frame_ms;
+  return all;
+}
+
+void DumpFile::update(const Snapshot& now, const Ui& ui, const FrameTimes& times) {
+  if (!on()) return;
+  const std::string now_text =
+      content(now, ui).dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (now_text == last_) return;
+  last_ = now_text;
+  write_file_atomic(
+      path_, dump_json(now, ui, times).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace polykv

@@ -1,0 +1,284 @@
+// What the words answer: the JSON shapes of the command line, and values known from elsewhere.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <numeric>
+#include <sstream>
+
+#include "tests/app/program.h"
+
+using namespace polykv;
+
+namespace {
+
+// The one JSON object a word prints with --json.
+Json answer(const std::string& arguments) {
+  const Ran ran = run_program(arguments + " --json");
+  INFO(arguments << "\nstderr: " << ran.err);
+  REQUIRE(ran.code == 0);
+  return Json::parse(ran.out);  // throws for anything beside one object
+}
+
+// Line `index` of the cases that come with the embedded model.
+Json embedded_case(int index) {
+  std::ifstream in(embedded_model() / "cases.jsonl");
+  std::string line;
+  for (int i = 0; i <= index; ++i) std::getline(in, line);
+  return Json::parse(line);
+}
+
+std::vector<int> counting(int first, int last) {
+  std::vector<int> values(static_cast<std::size_t>(last - first + 1));
+  std::iota(values.begin(), values.end(), first);
+  return values;
+}
+
+std::string file_of_ids(const ScratchFolder& scratch, int n) {
+  return scratch.write("ids.json", Json{{"ids", counting(3, n + 2)}}.dump());
+}
+
+void check_estimate(const Json& estimate, int n) {
+  CHECK(estimate.at("n") == n);
+  CHECK(estimate.at("low") <= estimate.at("value"));
+  CHECK(estimate.at("value") <= estimate.at("high"));
+}
+
+constexpr int kBytesPerToken = 2 * 6 * 2 * 32 * 4;  // keys + values, layers, kv heads, dim, fp32
+
+}  // namespace
+
+TEST_CASE(
+    "tokenize gives ids that decode to the text, with the begin token unless told otherwise") {
+  const Json with = answer("tokenize --prompt 'The code of amber is 7319.'");
+  CHECK(with.at("ids")[0] == 1);
+  CHECK(with.at("decoded") == "<|begin_of_text|>The code of amber is 7319.");
+  CHECK(with.at("tokens").size() == with.at("ids").size());
+  const Json without = answer("tokenize --no-special --prompt ' 7319'");
+  CHECK(without.at("decoded") == " 7319");
+  CHECK(without.at("tokens") == Json({"Ġ", "7", "3", "1", "9"}));
+
+  const ScratchFolder scratch;
+  const std::string ids = scratch.write("ids.json", without.at("ids").dump());
+  CHECK(answer("tokenize --ids " + ids).at("decoded") == " 7319");
+}
+
+TEST_CASE("tokenize answers JSON lines line by line") {
+  const ScratchFolder scratch;
+  const std::string lines = scratch.write("in.jsonl", "{\"text\": \"The code\"}\n{\"ids\": [1]}\n");
+  const Ran ran = run_program("tokenize --json --jsonl " + lines);
+  REQUIRE(ran.code == 0);
+  std::istringstream out(ran.out);
+  std::string first, second, rest;
+  std::getline(out, first);
+  std::getline(out, second);
+  CHECK_FALSE(std::getline(out, rest));
+  CHECK(Json::parse(first).at("decoded") == "<|begin_of_text|>The code");
+  CHECK(Json::parse(second).at("ids") == Json({1}));
+}
+
+TEST_CASE("generate answers a needle of the embedded model with its gold answer") {
+  const ScratchFolder scratch;
+  const Json item = embedded_case(0);
+  const std::string gold = item.at("answer");
+  const std::string context = scratch.write("context.txt", item.at("context"));
+  const std::string question = scratch.write(
+      "question.json",
+      answer("tokenize --no-special --prompt-file " + scratch.write("q.txt", item.at("question")))
+          .at("ids")
+          .dump());
+  const Json full =
+      answer("generate --max-new 12 --prompt-file " + context + " --question-ids " + question);
+  INFO(full.dump());
+  CHECK(full.at("text").get<std::string>().starts_with(gold));
+  CHECK(full.at("ids").size() <= 12);
+  CHECK(full.at("prefill_ms") > 0);
+  CHECK(full.at("decode_tokens_per_s") > 0);
+
+  const Json cut = answer("generate --max-new 12 --plan random:16 --prompt-file " + context +
+                          " --question-ids " + question);
+  INFO(cut.dump());
+  CHECK_FALSE(cut.at("text").get<std::string>().starts_with(gold));
+  CHECK(cut.at("kv_bytes") == 16 * kBytesPerToken);
+}
+
+TEST_CASE("keep of streaming_llm names the first four and the last tokens of every kv head") {
+  const ScratchFolder scratch;
+  const Json kept = answer("keep --plan streaming_llm:16 --ids " + file_of_ids(scratch, 100));
+  std::vector<int> expected = counting(0, 3);
+  for (const int p : counting(88, 99)) expected.push_back(p);
+  REQUIRE(kept.at("layers").size() == 6);
+  for (const Json& layer : kept.at("layers")) {
+    CHECK(layer.at("policy") == "streaming_llm");
+    CHECK(layer.at("budget") == 16);
+    CHECK(layer.at("positions") == Json({expected, expected}));
+  }
+  CHECK(kept.at("kv_bytes") == 16 * kBytesPerToken);
+}
+
+TEST_CASE("keep writes scores whose protected tokens are infinite and whose best tokens are kept") {
+  const ScratchFolder scratch;
+  const std::string file = scratch.file("scores.safetensors");
+  const Json kept =
+      answer("keep --plan snapkv:24 --ids " + file_of_ids(scratch, 80) + " --scores " + file);
+  const std::string bytes = read_text_file(file);
+  std::uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), 8);
+  const Json tensors = Json::parse(bytes.substr(8, header));
+  for (int l = 0; l < 6; ++l) {
+    const Json& tensor = tensors.at("score." + std::to_string(l));
+    REQUIRE(tensor.at("shape") == Json({2, 80}));
+    std::vector<float> scores(160);
+    std::memcpy(scores.data(),
+                bytes.data() + 8 + header + tensor.at("data_offsets")[0].get<std::size_t>(),
+                scores.size() * sizeof(float));
+    for (int head = 0; head < 2; ++head) {
+      const std::vector<int> positions = kept.at("layers")[l].at("positions")[head];
+      float least_kept = INFINITY, best_lost = -INFINITY;
+      for (int t = 0; t < 80; ++t) {
+        const bool is_kept = std::find(positions.begin(), positions.end(), t) != positions.end();
+        const float score = scores[static_cast<std::size_t>(head * 80 + t)];
+        (is_kept ? least_kept : best_lost) =
+            is_kept ? std::min(least_kept, score) : std::max(best_lost, score);
+      }
+      CHECK(positions.size() == 24);
+      CHECK(std::isinf(scores[static_cast<std::size_t>(head * 80 + 79)]));
+      CHECK(least_kept >= best_lost);
+    }
+  }
+}
+
+TEST_CASE("logits writes every position, or the last ones, and the taps asked for") {
+  const ScratchFolder scratch;
+  const std::string ids = file_of_ids(scratch, 20), file = scratch.file("out.safetensors");
+  const auto header = [&] {
+    const std::string bytes = read_text_file(file);
+    std::uint64_t length = 0;
+    std::memcpy(&length, bytes.data(), 8);
+    return Json::parse(bytes.substr(8, length));
+  };
+  answer("logits --hidden --kv --ids " + ids + " --out " + file);
+  CHECK(header().at("logits").at("shape") == Json({20, 2048}));
+  CHECK(header().at("hidden.5").at("shape") == Json({20, 128}));
+  CHECK(header().at("key.0").at("shape") == Json({2, 20, 32}));
+  CHECK(header().at("value.5").at("shape") == Json({2, 20, 32}));
+  answer("logits --last 1 --ids " + ids + " --out " + file);
+  CHECK(header().at("logits").at("shape") == Json({1, 2048}));
+  CHECK_FALSE(header().contains("hidden.0"));
+}
+
+TEST_CASE("score puts the full cache first and gives every score with interval and n") {
+  const ScratchFolder scratch;
+  const std::string cases = scratch.file("cases.jsonl");
+  const Json grid =
+      answer("needle --lengths 200 --depths 0.25,0.75 --repeats 2 --write-cases " + cases);
+  CHECK(grid.at("rows").size() == 2);
+  const Json scored =
+      answer("score --controls --plan snapkv:32 --plan tova:16 --query aware --cases " + cases);
+  CHECK(scored.at("cases") == 4);
+  CHECK(scored.at("query") == "aware");
+  const Json& rows = scored.at("rows");
+  REQUIRE(rows.size() == 7);  // full, two plans, two controls for each
+  CHECK(rows[0].at("plan") == "full");
+  CHECK(rows[0].at("recall").at("value") == 1.0);
+  CHECK(std::abs(rows[0].at("kl_to_full").at("value").get<double>()) < 1e-6);
+  CHECK(rows[1].at("plan") == "snapkv:32");
+  for (const Json& row : rows) {
+    for (const char* id : {"recall", "answer_nll", "kl_to_full", "kept_mass"}) {
+      INFO(row.at("plan") << " " << id);
+      check_estimate(row.at(id), 4);
+    }
+    CHECK(row.at("top1_agreement").at("n") >= 4);
+    CHECK(row.at("rescore_ms") >= 0);
+  }
+  // The controls hold as many bytes as the plan they stand beside.
+  CHECK(rows[3].at("control") == true);
+  CHECK(rows[3].at("kv_bytes") == rows[1].at("kv_bytes"));
+  CHECK(rows[5].at("kv_bytes") == rows[2].at("kv_bytes"));
+  CHECK(rows[1].at("kv_bytes") < rows[0].at("kv_bytes"));
+}
+
+TEST_CASE("needle gives a row per plan, task, length and depth with n repeats") {
+  const Json grid = answer(
+      "needle --plan random:16 --lengths 150,250 --depths 0,0.5,1 --repeats 2 "
+      "--task single,multikey");
+  const Json& rows = grid.at("rows");
+  REQUIRE(rows.size() == 2 * 2 * 2 * 3);
+  double full = 0, cut = 0;
+  for (const Json& row : rows) {
+    CHECK(row.at("n") == 2);
+    (row.at("plan") == "full" ? full : cut) += row.at("recall").get<double>() / 12;
+  }
+  CHECK(full > 0.9);
+  CHECK(cut < full);
+}
+
+TEST_CASE("policies lists what a plan can name, with parameters and phases") {
+  const Json tables = answer("policies");
+  std::vector<std::string> ids, allocator_ids;
+  for (const Json& policy : tables.at("policies")) {
+    ids.push_back(policy.at("id"));
+    CHECK_FALSE(policy.at("summary").get<std::string>().empty());
+    CHECK_FALSE(policy.at("phases").empty());
+    for (const Json& param : policy.at("params")) {
+      CHECK(param.contains("name"));
+      CHECK(param.contains("start"));
+    }
+  }
+  for (const Json& allocator : tables.at("allocators")) allocator_ids.push_back(allocator.at("id"));
+  for (const char* id : {"full", "random", "streaming_llm", "snapkv", "h2o", "tova", "knorm"}) {
+    CHECK(std::count(ids.begin(), ids.end(), id) == 1);
+  }
+  for (const char* id : {"uniform", "pyramid", "proportional"}) {
+    CHECK(std::count(allocator_ids.begin(), allocator_ids.end(), id) == 1);
+  }
+}
+
+TEST_CASE("inspect counts the embedded model's parameters and bytes") {
+  const Json card = answer("inspect --tokens 1000 " + embedded_model().string());
+  CHECK(card.at("supported") == true);
+  CHECK(card.at("architecture") == "LlamaForCausalLM");
+  // Embedding, and per layer q, k, v, o, three of the feed-forward, two norms; the last norm.
+  CHECK(card.at("parameters") ==
+        2048 * 128 + 6 * (128 * 256 * 2 + 128 * 64 * 2 + 3 * 128 * 384 + 2 * 128) + 128);
+  CHECK(card.at("weight_file_bytes") == fs::file_size(embedded_model() / "model.safetensors"));
+  CHECK(card.at("kv_bytes") == 1000 * kBytesPerToken);
+}
+
+TEST_CASE("check finds all lights on for the embedded model") {
+  const Json lights = answer("check");
+  CHECK(lights.at("ok") == true);
+  CHECK(lights.at("lights").size() >= 5);
+  for (const Json& light : lights.at("lights")) {
+    INFO(light.dump());
+    CHECK(light.at("ok") == true);
+  }
+}
+
+TEST_CASE("bench live times edits and runs from scratch") {
+  const Json bench = answer("bench live --context 128 --edits 5 --cases 1,2");
+  REQUIRE(bench.at("rows").size() == 2);
+  CHECK(bench.at("rows")[1].at("cases") == 2);
+  for (const Json& row : bench.at("rows")) {
+    CHECK(row.at("context") == 128);
+    CHECK(row.at("edits") == 5);
+    CHECK(row.at("median_ms") > 0);
+    CHECK(row.at("median_ms") <= row.at("p95_ms"));
+    CHECK(row.at("p95_ms") <= row.at("max_ms"));
+    CHECK(row.at("full_run_ms") > 0);
+  }
+}
+
+TEST_CASE("without --json a table stands on standard output and nothing on standard error") {
+  const Ran ran = run_program("policies");
+  CHECK(ran.code == 0);
+  CHECK(ran.err.empty());
+  CHECK(ran.out.find("streaming_llm") != std::string::npos);
+}
+
+TEST_CASE("--device cuda in a build without it says so") {
+  const Ran ran = run_program("check --device cuda");
+  CHECK(ran.code == 1);
+  CHECK(ran.err.find("CPU only") != std::string::npos);
+}

@@ -1,0 +1,31 @@
+#pragma once
+// What the context bar says, as words. Pure.
+#include <string>
+#include <vector>
+
+#include "views/frame.h"
+
+namespace polykv {
+
+enum class CheckState { not_run, running, ok, failed };
+
+struct ContextModel {
+  std::string model;  // "tiny-needle", or "no model"
+  bool embedded = false;
+  std::string policy, code;  // "snapkv" "SN", or "mixed" when layers differ
+  int total = 0;             // tokens of the layers with a budget
+  bool has_total = false;    // false: every layer is full, or there is no plan
+  // "tokens = 6 × 64 = 6.75% = 192 KiB", and the shorter "tokens = 6.75% = 192 KiB"
+  std::string equation, short_equation;
+  std::string pill_word, pill_detail;
+  CheckState check = CheckState::not_run;
+  std::string check_word, check_short;   // "Engine check OK", "Engine OK"
+  std::vector<std::string> check_lines;  // tool tip
+};
+
+ContextModel condense_context(const Snapshot& now, const Ui& ui);
+
+// The plan with every unlocked layer of the prefill phase set to `policy`.
+Plan with_policy_everywhere(const Plan& plan, const std::string& policy, const EditRules& rules);
+
+}  // namespace polykv

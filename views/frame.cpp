@@ -1,0 +1,93 @@
+#include "views/frame.h"
+
+#include <utility>
+
+namespace polykv {
+namespace {
+
+void post_plan(Frame& f) {
+  ++f.ui.edit;
+  f.out.push_back(ScorePlan{f.ui.history.current(), f.ui.edit});
+}
+
+}  // namespace
+
+const char* to_string(Pill pill) {
+  switch (pill) {
+    case Pill::none:
+      return "none";
+    case Pill::preview:
+      return "preview";
+    case Pill::queued:
+      return "queued";
+    case Pill::running:
+      return "running";
+    case Pill::exact:
+      return "exact";
+    case Pill::stale:
+      return "stale";
+  }
+  return "none";
+}
+
+void edit_plan(Frame& f, Plan next) {
+  if (next == f.ui.history.current()) return;
+  f.ui.history.apply(std::move(next));
+  f.ui.message.clear();
+  post_plan(f);
+}
+
+void begin_edit_drag(Frame& f) {
+  f.ui.history.begin_drag();
+  f.ui.band.drag_moved = true;
+}
+
+void end_edit_drag(Frame& f) {
+  if (f.ui.history.dragging()) f.ui.history.end_drag();
+  f.ui.band.dragging_layer = -1;
+  f.ui.band.drag_moved = false;
+  f.ui.band.scale_top = 0;
+}
+
+void cancel_edit_drag(Frame& f) {
+  const bool was_dragging = f.ui.history.dragging();
+  if (was_dragging) f.ui.history.cancel_drag();
+  end_edit_drag(f);
+  if (was_dragging) post_plan(f);
+}
+
+void step_plan(Frame& f, bool back) {
+  PlanHistory& history = f.ui.history;
+  if (history.dragging() || !(back ? history.can_undo() : history.can_redo())) return;
+  back ? history.undo() : history.redo();
+  post_plan(f);
+}
+
+Pill pill_state(const Snapshot& now, const Ui& ui) {
+  if (!now.model || ui.edit == 0) return now.work.kind == Work::idle ? Pill::none : Pill::running;
+  if (ui.history.dragging()) return Pill::preview;
+  // Another model or case set is on its way in: what is shown belongs to the old one.
+  const bool opening = now.work.kind == Work::loading || now.work.kind == Work::prefill;
+  if (opening) return now.scored ? Pill::stale : Pill::running;
+  if (now.scored && now.scored_edit == ui.edit) return Pill::exact;
+  if (now.running_edit == ui.edit) return Pill::running;
+  // The worker gave up on this plan: its error is in the log, what is shown is older.
+  const bool gave_up = now.work.kind == Work::idle && now.scored && !now.log.empty() &&
+                       now.log.back().kind == LogLine::Kind::error;
+  return gave_up ? Pill::stale : Pill::queued;
+}
+
+void prepare_frame(const Snapshot& now, Ui& ui) {
+  const Plan& plan = ui.history.current();
+  if (!now.proxy || static_cast<int>(now.proxy->choices.size()) != plan.layers()) {
+    ui.proxy = {};
+    ui.proxy_key = {};
+  } else if (ui.proxy_key.data != now.proxy || ui.proxy_key.case_index != ui.selected.case_index ||
+             ui.proxy_key.plan != plan) {
+    ui.proxy = preview_cut(*now.proxy, plan, ui.selected.case_index);
+    ui.proxy_key = {now.proxy, plan, ui.selected.case_index};
+  }
+  ui.pill = pill_state(now, ui);
+}
+
+}  // namespace polykv
