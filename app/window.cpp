@@ -84,7 +84,8 @@ class Window {
   std::unique_ptr<Worker> worker_;
   std::unique_ptr<Desk> desk_;
   std::vector<std::string> dropped_;
-  std::vector<int> pressed_, released_;  // keys of this frame; releases wait until it was drawn
+  bool key_pressed_ = false;   // a key went down since the last frame
+  std::vector<int> released_;  // keys to let go after this frame
   float loaded_scale_ = 0;
   int ready_frames_ = 0;
   Clock::time_point started_ = Clock::now();
@@ -139,14 +140,12 @@ void Window::watch_input() {
     auto* self = static_cast<Window*>(glfwGetWindowUserPointer(window));
     self->dropped_.insert(self->dropped_.end(), paths, paths + count);
   });
-  // ImGui 1.86 only sees keys that are down when a frame begins: a key pressed and released between
-  // two frames is let go after the next one.
+  // ImGui 1.86 only sees keys that are down when a frame begins: releases that come in the same
+  // batch as a press wait until that frame was drawn, so that a fast Ctrl Z is not lost.
   glfwSetKeyCallback(window_, [](GLFWwindow* window, int key, int code, int action, int mods) {
     auto* self = static_cast<Window*>(glfwGetWindowUserPointer(window));
-    auto& pressed = self->pressed_;
-    if (action == GLFW_PRESS) pressed.push_back(key);
-    const bool fresh = std::find(pressed.begin(), pressed.end(), key) != pressed.end();
-    if (action == GLFW_RELEASE && fresh) {
+    if (action == GLFW_PRESS) self->key_pressed_ = true;
+    if (action == GLFW_RELEASE && self->key_pressed_) {
       self->released_.push_back(key);
       return;
     }
@@ -203,7 +202,7 @@ void Window::draw_frame() {
   ImGui::Render();
   render();
 
-  pressed_.clear();
+  key_pressed_ = false;
   for (int key : released_) ImGui_ImplGlfw_KeyCallback(window_, key, 0, GLFW_RELEASE, 0);
   released_.clear();
   desk_->do_files(*now);

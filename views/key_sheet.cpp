@@ -54,9 +54,9 @@ void draw_key_sheet(Frame& f, float width, float height) {
   ImGui::PushStyleColor(ImGuiCol_WindowBg,
                         IM_COL32(0, 0, 0, t.kind == ThemeKind::light ? 40 : 110));
   ImGui::PushStyleVar(ImGuiStyleVar_WindowBorderSize, 0);
-  ImGui::Begin("keys", nullptr,
-               ImGuiWindowFlags_NoDecoration | ImGuiWindowFlags_NoMove | ImGuiWindowFlags_NoNav |
-                   ImGuiWindowFlags_NoSavedSettings);
+  ImGui::Begin(
+      "keys", nullptr,
+      ImGuiWindowFlags_NoDecoration | ImGuiWindowFlags_NoMove | ImGuiWindowFlags_NoSavedSettings);
   ImGui::PopStyleVar();
   ImGui::PopStyleColor();
   fill_rect({card.x + t.px(3), card.y + t.px(4), card.w, card.h}, IM_COL32(0, 0, 0, 90), t.px(6));

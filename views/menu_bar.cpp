@@ -158,8 +158,7 @@ void draw_path_popup(Frame& f, Rect bar) {
   ImGui::SetNextWindowPos(ImVec2(x, y));
   ImGui::SetNextWindowSize(ImVec2(w, h));
   push_style(t);
-  if (ImGui::BeginPopup(kPathPopup, ImGuiWindowFlags_NoMove | ImGuiWindowFlags_NoNav |
-                                        ImGuiWindowFlags_NoScrollbar)) {
+  if (ImGui::BeginPopup(kPathPopup, ImGuiWindowFlags_NoMove | ImGuiWindowFlags_NoScrollbar)) {
     const float left = x + t.px(16);
     draw_text(t, t.font.strong, left, y + t.px(20), t.color.text, path_title(f.ui.asking.kind));
     char text[1024];

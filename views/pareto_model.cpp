@@ -91,7 +91,7 @@ std::vector<Rect> place_labels(const std::vector<MarkPlace>& marks,
       for (const MarkPlace& other : marks)
         free = free && !overlap(box, {other.x - other.radius, other.y - other.radius,
                                       2 * other.radius, 2 * other.radius});
-      for (const Rect& taken : blocked) free = free && taken.w > -1;
+      for (const Rect& taken : blocked) free = free && !overlap(box, taken);
       for (const Rect& label : placed) free = free && (label.w <= 0 || !overlap(box, label));
       if (free) {
         chosen = box;

@@ -149,8 +149,9 @@ ScoresModel condense_scores(const Snapshot& now, const Ui& ui) {
     nll.value = format_signed(nll.shown.value, digits_supported(nll.shown));
     nll.notes = {"nats per answer token more than the full cache",
                  interval_words(nll.shown, 1, "")};
-    nll.under =
-        "nats · " + n_words(nll.shown) + " · full " + format_number(full.answer_nll.value, 2);
+    const double own = full.answer_nll.value;
+    nll.under = "nats · " + n_words(nll.shown) + " · full " +
+                (own > 0 && own < 0.005 ? "< 0.01" : format_number(own, 2));
   }
   for (const ScoreRow& c : now.controls)
     if (c.answer_nll.n > 0) {

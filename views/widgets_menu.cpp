@@ -80,8 +80,7 @@ int draw_menu(const Theme& t, const char* id, bool open, float x, float y,
   ImGui::SetNextWindowSize(ImVec2(width + 2 * pad, height));
   push_style(t);
   int picked = -1;
-  if (ImGui::BeginPopup(
-          id, ImGuiWindowFlags_NoMove | ImGuiWindowFlags_NoNav | ImGuiWindowFlags_NoScrollbar)) {
+  if (ImGui::BeginPopup(id, ImGuiWindowFlags_NoMove | ImGuiWindowFlags_NoScrollbar)) {
     float top = y + pad;
     for (int i = 0; i < static_cast<int>(items.size()); ++i) {
       const MenuItem& item = items[static_cast<std::size_t>(i)];

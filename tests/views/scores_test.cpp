@@ -111,6 +111,10 @@ TEST_CASE("the answer NLL is the mean over the cases of the difference to the fu
   CHECK(line.shown.value == Approx(sum / 16));
   CHECK(line.shown.low < line.shown.value);
   CHECK(line.scale.ceiling == 0);
+  CHECK(line.under == "nats · n = 16 · full 0.02");
+  now.ceiling.answer_nll.value = 0.0004;  // not nothing
+  CHECK(line_of(full_model(now), "answer_nll").under == "nats · n = 16 · full < 0.01");
+  now.ceiling.answer_nll.value = 0.02;
   now.results = nullptr;  // then from the two means
   CHECK(line_of(full_model(now), "answer_nll").shown.value ==
         Approx(now.score.answer_nll.value - now.ceiling.answer_nll.value));

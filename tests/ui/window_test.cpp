@@ -1,0 +1,120 @@
+// The whole way: a person drags a bar in the real window and the exact score follows.
+#define STB_IMAGE_IMPLEMENTATION
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#include <stb/stb_image.h>
+#pragma GCC diagnostic pop
+
+#include <catch2/catch.hpp>
+
+#include "core/model/model.h"
+#include "core/probe/needle.h"
+#include "tests/ui/real_window.h"
+
+using namespace polykv;
+
+namespace {
+
+struct Picture {
+  explicit Picture(const std::string& path) {
+    pixels = stbi_load(path.c_str(), &width, &height, nullptr, 3);
+    if (!pixels) throw std::runtime_error("no picture in " + path);
+  }
+  ~Picture() { stbi_image_free(pixels); }
+  unsigned char* pixels = nullptr;
+  int width = 0, height = 0;
+};
+
+// Share of the pixels of a place (x, y, w, h) that differ between two pictures.
+double changed_share(const Picture& a, const Picture& b, const Json& place) {
+  const int x0 = place[0].get<double>(), y0 = place[1].get<double>();
+  const int w = place[2].get<double>(), h = place[3].get<double>();
+  int changed = 0;
+  for (int y = y0; y < y0 + h; ++y) {
+    for (int x = x0; x < x0 + w; ++x) {
+      const std::ptrdiff_t at = (std::ptrdiff_t{y} * a.width + x) * 3;
+      changed += std::memcmp(a.pixels + at, b.pixels + at, 3) != 0;
+    }
+  }
+  return double(changed) / (w * h);
+}
+
+// Few and short cases, so that the test's time goes into the window and not into the prefill.
+std::string case_file(const ScratchFolder& folder) {
+  const auto model = Model::open(std::string(POLYKV_SOURCE) + "/assets/tiny-needle");
+  NeedleSettings like;
+  like.context_tokens = 300;
+  const std::string path = folder.file("cases.jsonl");
+  write_cases(path, make_needle_cases(4, like, model->tokenizer()), model->tokenizer());
+  return path;
+}
+
+int budget_of(const Json& shown, int layer) {
+  return shown["plan"]["prefill"]["layers"][layer]["budget"].get<int>();
+}
+
+}  // namespace
+
+TEST_CASE("dragging a bar in the real window changes the budget, the score and the picture") {
+  const ScratchFolder folder;
+  RealWindow window("1280x720", {"--cases", case_file(folder), "--plan", "snapkv:48"});
+  const Json before = window.wait_exact();
+  REQUIRE(before["size"] == Json({1280, 720}));
+  REQUIRE(budget_of(before, 1) == 48);
+  window.take_picture();
+  const Picture first(window.picture_path());
+  CHECK(first.width == 1280);
+  CHECK(first.height == 720);
+
+  const Json handle = before["places"]["handle.1"], bar = before["places"]["bar.1"];
+  const double x = handle[0].get<double>() + handle[2].get<double>() / 2;
+  const double y = handle[1].get<double>() + handle[3].get<double>() / 2;
+  window.move_to(x, y);
+  window.input("mousedown 1");
+  for (int step = 1; step <= 6; ++step) window.move_to(x, y - 3 * step);
+  const Json during = window.wait_for("a preview while the button is down", [](const Json& j) {
+    return j["pill"] == "preview" && !j["proxy"].is_null();
+  });
+  CHECK(budget_of(during, 1) > 48);
+  CHECK(during["proxy"]["kept_mass"] != before["proxy"]["kept_mass"]);
+  window.input("mouseup 1");
+  const Json after = window.wait_exact(before["scored_edit"]);
+
+  CHECK(budget_of(after, 1) > 48);
+  CHECK(after["plan"]["prefill"]["total"] == before["plan"]["prefill"]["total"]);
+  CHECK(after["score"]["answer_nll"]["value"] != before["score"]["answer_nll"]["value"]);
+  CHECK(after["score"]["kv_bytes"] == before["score"]["kv_bytes"]);
+  window.move_to(640, 5);  // no hover in the picture
+  window.take_picture();
+  const Picture second(window.picture_path());
+  CHECK(changed_share(first, second, bar) > 0.05);
+  CHECK(changed_share(first, second, before["places"]["value.1"]) > 0.005);
+  CHECK(changed_share(first, second, before["places"]["score.answer_nll"]) > 0.002);
+
+  // One drag is one step of undo, and the old score comes back.
+  window.input("key ctrl+z");
+  const Json undone = window.wait_exact(after["scored_edit"]);
+  CHECK(budget_of(undone, 1) == 48);
+  CHECK(undone["score"]["answer_nll"]["value"].get<double>() ==
+        Approx(before["score"]["answer_nll"]["value"].get<double>()).margin(1e-6));
+}
+
+TEST_CASE("query visibility is one click away and changes the exact score") {
+  const ScratchFolder folder;
+  RealWindow window("1600x1000", {"--cases", case_file(folder), "--plan", "snapkv:48"});
+  const Json hidden = window.wait_exact();
+  CHECK(hidden["plan"]["query"] == "agnostic");
+  window.click(hidden["places"]["query.aware"]);
+  const Json visible = window.wait_exact(hidden["scored_edit"]);
+  CHECK(visible["plan"]["query"] == "aware");
+  CHECK(visible["score"]["answer_nll"]["value"] != hidden["score"]["answer_nll"]["value"]);
+}
+
+TEST_CASE("a model that cannot be opened is said in the log line and the window goes on") {
+  const ScratchFolder folder;
+  RealWindow window("1280x720", {"--model", "/nonexistent"});
+  window.wait_for("the error in the log", [](const Json& j) {
+    return j["log"].dump().find("/nonexistent") != std::string::npos;
+  });
+}
