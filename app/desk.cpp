@@ -24,8 +24,8 @@ Plan starting_plan(const ModelShape& shape) {
 
 Desk::Desk(const WindowOptions& options, Ui& ui, std::vector<Command>& out)
     : ui_(ui), out_(out), plan_argument_(options.plan) {
-  out_.push_back(OpenModel{options.model.empty() ? embedded_model_folder() : options.model});
-  if (!options.cases.empty()) out_.push_back(OpenCases{options.cases});
+  out_.push_back(
+      OpenModel{options.model.empty() ? embedded_model_folder() : options.model, options.cases});
 }
 
 void Desk::say_error(const std::string& text) {

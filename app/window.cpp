@@ -21,6 +21,7 @@
 #include "app/display.h"
 #include "app/dump.h"
 #include "app/fonts.h"
+#include "app/input.h"
 #include "app/picture.h"
 #include "core/assets.h"
 #include "core/error.h"
@@ -83,9 +84,7 @@ class Window {
   FrameTimes times_;
   std::unique_ptr<Worker> worker_;
   std::unique_ptr<Desk> desk_;
-  std::vector<std::string> dropped_;
-  bool key_pressed_ = false;   // a key went down since the last frame
-  std::vector<int> released_;  // keys to let go after this frame
+  Input input_;
   float loaded_scale_ = 0;
   int ready_frames_ = 0;
   Clock::time_point started_ = Clock::now();
@@ -110,12 +109,14 @@ Window::~Window() {
 }
 
 void Window::open_glfw_window() {
+  // 3.3: ImGui splits draw lists of more than 65,536 vertices from OpenGL 3.2 on.
   glfwWindowHint(GLFW_CONTEXT_VERSION_MAJOR, 3);
-  glfwWindowHint(GLFW_CONTEXT_VERSION_MINOR, 0);
+  glfwWindowHint(GLFW_CONTEXT_VERSION_MINOR, 3);
+  glfwWindowHint(GLFW_OPENGL_PROFILE, GLFW_OPENGL_CORE_PROFILE);
   if (!options_.screenshot.empty()) glfwWindowHint(GLFW_DECORATED, GLFW_FALSE);
   window_ = glfwCreateWindow(options_.width, options_.height, "PolyKV Studio", nullptr, nullptr);
   if (!window_)
-    throw Error(ErrorKind::failed, "The window cannot open: OpenGL 3 is not available here.");
+    throw Error(ErrorKind::failed, "The window cannot open: OpenGL 3.3 is not available here.");
   glfwMakeContextCurrent(window_);
   glfwSwapInterval(1);
   float x = 1, y = 1;
@@ -130,26 +131,15 @@ void Window::open_imgui() {
   io.IniFilename = nullptr;
   io.ConfigInputTextCursorBlink = false;  // nothing loops when idle
   ImGui_ImplGlfw_InitForOpenGL(window_, true);
-  ImGui_ImplOpenGL3_Init("#version 130");
+  ImGui_ImplOpenGL3_Init("#version 150");
   set_theme();
 }
 
 void Window::watch_input() {
-  glfwSetWindowUserPointer(window_, this);
+  // GLFW offers one pointer per window and the input has it; the dropped paths go with it.
+  input_.watch(window_);
   glfwSetDropCallback(window_, [](GLFWwindow* window, int count, const char** paths) {
-    auto* self = static_cast<Window*>(glfwGetWindowUserPointer(window));
-    self->dropped_.insert(self->dropped_.end(), paths, paths + count);
-  });
-  // ImGui 1.86 only sees keys that are down when a frame begins: releases that come in the same
-  // batch as a press wait until that frame was drawn, so that a fast Ctrl Z is not lost.
-  glfwSetKeyCallback(window_, [](GLFWwindow* window, int key, int code, int action, int mods) {
-    auto* self = static_cast<Window*>(glfwGetWindowUserPointer(window));
-    if (action == GLFW_PRESS) self->key_pressed_ = true;
-    if (action == GLFW_RELEASE && self->key_pressed_) {
-      self->released_.push_back(key);
-      return;
-    }
-    ImGui_ImplGlfw_KeyCallback(window, key, code, action, mods);
+    static_cast<Input*>(glfwGetWindowUserPointer(window))->drop(count, paths);
   });
 }
 
@@ -187,11 +177,12 @@ void Window::draw_frame() {
   const std::shared_ptr<const Snapshot> now = worker_->latest();
   set_theme();
   desk_->meet(*now);
-  for (const std::string& path : dropped_) desk_->dropped(*now, path);
-  dropped_.clear();
+  for (const std::string& path : input_.take_dropped()) desk_->dropped(*now, path);
 
   ImGui_ImplOpenGL3_NewFrame();
+  input_.feed();
   ImGui_ImplGlfw_NewFrame();
+  input_.place_mouse();
   // A picture shows the window at rest, wherever a virtual pointer stands.
   if (!options_.screenshot.empty()) ImGui::GetIO().MousePos = ImVec2(-FLT_MAX, -FLT_MAX);
   ImGui::NewFrame();
@@ -202,9 +193,6 @@ void Window::draw_frame() {
   ImGui::Render();
   render();
 
-  key_pressed_ = false;
-  for (int key : released_) ImGui_ImplGlfw_KeyCallback(window_, key, 0, GLFW_RELEASE, 0);
-  released_.clear();
   desk_->do_files(*now);
   desk_->follow_selection(*now);
   send_commands();
@@ -268,6 +256,7 @@ int Window::run() {
       }
       frames_left = kFramesPerEvent;
     }
+    if (input_.take_changed()) frames_left = kFramesPerEvent;
     draw_frame();
     --frames_left;
     if (screenshot && screenshot_is_done()) return 0;

@@ -61,7 +61,8 @@ float draw_policy(Frame& f, float x, float y, const ContextModel& context) {
     item.checked = context.policy == policy.id;
     items.push_back(std::move(item));
   }
-  const int picked = draw_menu(t, kPolicyMenu, pressed, chip.x, chip.y + chip.h + t.px(2), items);
+  const int picked =
+      draw_menu(t, kPolicyMenu, pressed, chip.x, chip.y + chip.h + t.px(2), items, &f.ui.places);
   if (picked >= 0) {
     EditRules rules = band_rules(f.now, f.ui);
     rules.phase = Phase::prefill;

@@ -30,8 +30,33 @@ const char* to_string(Pill pill) {
   return "none";
 }
 
+std::string plan_label(const Plan& plan) {
+  const auto& layers = plan.of(Phase::prefill);
+  int budgeted = 0;
+  bool same_policy = true, same_budget = true;
+  for (const LayerChoice& layer : layers) {
+    budgeted += layer.budget ? 1 : 0;
+    same_policy &= layer.policy == layers[0].policy && layer.params == layers[0].params;
+    same_budget &= layer.budget == layers[0].budget;
+  }
+  if (layers.empty() || budgeted == 0) return "full";
+  const int mean = (plan.total(Phase::prefill) + budgeted / 2) / budgeted;
+  const bool plain = same_policy && same_budget && layers[0].params.empty();
+  if (plain) return layers[0].policy + ":" + std::to_string(mean);
+  return (same_policy ? layers[0].policy : "mixed") + "-" + std::to_string(mean) + " " +
+         plan_fingerprint(plan).substr(0, 4);
+}
+
 void edit_plan(Frame& f, Plan next) {
-  if (next == f.ui.history.current()) return;
+  const Plan& current = f.ui.history.current();
+  // Dragged back to its start a plan has its old name again.
+  if (!f.ui.history.dragging() || next != f.ui.band.before_drag) {
+    Plan same = next;
+    same.name = current.name;
+    if (same == current) return;
+    next.name = plan_label(next);
+  }
+  if (next == current) return;
   f.ui.history.apply(std::move(next));
   f.ui.message.clear();
   post_plan(f);

@@ -106,8 +106,11 @@ struct Frame {
   std::vector<Command>& out;
 };
 
-// Puts a new plan in hand, as one undo step (or as part of the running drag), and asks for its
-// score.
+// Name of a plan made by hand: "snapkv:64" when all layers are alike, else "mixed-64 e6fe" (policy
+// or "mixed", mean budget, first digits of the fingerprint).
+std::string plan_label(const Plan& plan);
+// Puts a new plan in hand under its label, as one undo step (or as part of the running drag), and
+// asks for its score.
 void edit_plan(Frame& f, Plan next);
 // Between begin_edit_drag and end_edit_drag all edits are one undo step; cancel_edit_drag goes back
 // to the plan before the drag and asks for its score.

@@ -23,6 +23,12 @@ struct HeatScene {
   Rect map, sums, strip, ticks, whole;
 };
 
+// Head chip, hide sinks, pooling and scale, right-aligned in the title row; returns the left edge.
+float draw_heatmap_controls(Frame& f, Rect area);
+void draw_heatmap_stamp(const Frame& f, const HeatScene& s, Rect area, float right);
+// Home: everything. n: the needle. [ and ]: the head. Esc: unpin.
+void use_heatmap_keys(Frame& f);
+
 // Wheel zoom at the pointer, drag to pan, shift-drag box; changes ui.heat. `clicked`: pressed and
 // let go without a drag.
 struct AxisInput {

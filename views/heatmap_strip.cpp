@@ -171,9 +171,13 @@ void draw_cache_strip(Frame& f, const HeatScene& s) {
                                          " is not below " + format_count(s.cut.cut) + "."
                                    : "Nothing was evicted: " + name + " keeps everything.";
   const float w = text_width(t.font.small, sentence) + t.px(16);
-  if (w > a.w) return;
-  fill_rect({a.x + (a.w - w) / 2, a.y, w, a.h}, t.color.panel, t.px(3));
-  draw_text(t, t.font.small, a.x + a.w / 2, a.y + a.h / 2, t.color.text2, sentence, Align::centre);
+  if (w > a.w / 2) return;
+  // In the half without the needle.
+  const auto& needles = s.text.source.needles;
+  const float mark = needles.empty() ? a.x : s.axis.x_of(needles[0].first);
+  const float middle = std::round(a.x + a.w * (mark < a.x + a.w / 2 ? 0.75f : 0.25f));
+  fill_rect({middle - w / 2, a.y, w, a.h}, t.color.panel, t.px(3));
+  draw_text(t, t.font.small, middle, a.y + a.h / 2, t.color.text2, sentence, Align::centre);
 }
 
 void draw_whole_cache(Frame& f, const HeatScene& s) {

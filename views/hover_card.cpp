@@ -159,11 +159,13 @@ void draw_token_tip(Frame& f, const LayerCut& cut, int kv_head, int token,
   const CaseText* text = looked_case(f.now);
   if (!text || token < 0 || token >= static_cast<int>(text->tokens.size())) return;
   const Verdict v = verdict_now(f, cut, kv_head, token);
+  std::string word = visible_text(text->tokens[token]);
+  if (word.size() > 1 && word[0] == ' ') word.erase(0, 1);
+  const std::string where = "L" + std::to_string(cut.layer) +
+                            (cut.heads_differ() ? ", KV " + std::to_string(kv_head) : "");
   std::vector<std::string> lines = {
-      "\u201C" + visible_text(text->tokens[token]) + "\u201D at " + format_count(token),
-      std::string(v.kept ? "kept" : "evicted") + " in L" + std::to_string(cut.layer) + ": " +
-          v.rule};
-  if (cut.heads_differ()) lines[1] += ", KV " + std::to_string(kv_head);
+      "\u201C" + word + "\u201D at " + format_count(token),
+      std::string(v.kept ? "kept" : "evicted") + " in " + where + ": " + v.rule};
   for (std::size_t i = 0; i < text->source.needles.size(); ++i) {
     const Span& span = text->source.needles[i];
     if (token < span.first || token > span.last) continue;

@@ -9,27 +9,46 @@ namespace {
 
 constexpr float kRow = 22, kSelectedRow = 16, kTickRow = 24;
 
-// Tops and heights of the rows: 22 each, else what fits, but never less than 4.
+// Tops and heights of the rows: 22 each, else what fits, but never less than 4. Where not all fit,
+// a window of layers with the selected one in its middle.
 struct Rows {
   float y = 0, h = 0, selected_h = 0;
-  int selected = -1;
+  int selected = -1, first = 0, last = 0;  // layers [first, last)
   float top(int layer) const {
-    return y + layer * h + (selected >= 0 && layer > selected ? selected_h - h : 0);
+    const bool after = selected >= first && layer > selected;
+    return y + (layer - first) * h + (after ? selected_h - h : 0);
   }
   float height(int layer) const { return layer == selected ? selected_h : h; }
+  float bottom() const { return top(last - 1) + height(last - 1); }
 };
 
 Rows lay_out(const Theme& t, float y, float room, int layers, int selected) {
-  Rows rows{y, t.px(kRow), t.px(kRow), selected};
+  Rows rows{y, t.px(kRow), t.px(kRow), selected, 0, layers};
   if (layers * rows.h <= room) return rows;
-  const float even = std::floor(room / std::max(layers, 1));
+  const float even = std::floor(room / layers);
   if (even >= t.px(kSelectedRow)) {
     rows.h = rows.selected_h = even;
-  } else {
-    rows.selected_h = t.px(kSelectedRow);
-    rows.h = std::max(t.px(4), std::floor((room - rows.selected_h) / std::max(layers - 1, 1)));
+    return rows;
   }
+  rows.selected_h = t.px(kSelectedRow);
+  rows.h = std::max(t.px(4), std::floor((room - rows.selected_h) / std::max(layers - 1, 1)));
+  const int fit = 1 + static_cast<int>(std::max(0.0f, room - rows.selected_h) / rows.h);
+  rows.first = std::clamp(selected - fit / 2, 0, std::max(0, layers - fit));
+  rows.last = std::min(layers, rows.first + fit);
   return rows;
+}
+
+// Names of low rows: every second, fourth, ... layer, clear of the selected one's own.
+void draw_names(const Theme& t, Rect panel, const Rows& rows) {
+  int step = 1;
+  while (step * rows.h < t.px(14)) step *= 2;
+  for (int layer = rows.first; layer < rows.last; ++layer) {
+    const float y = rows.top(layer) + rows.h / 2;
+    const bool near = rows.selected >= rows.first && rows.selected < rows.last &&
+                      std::abs(y - rows.top(rows.selected) - rows.selected_h / 2) < t.px(16);
+    if (layer % step != 0 || near) continue;
+    draw_text(t, t.font.small, panel.x + t.px(12), y, t.color.text3, "L" + std::to_string(layer));
+  }
 }
 
 void draw_legend(const Theme& t, float right, float y) {
@@ -77,8 +96,11 @@ void draw_row(Frame& f, Rect panel, Rect strip, const TokenAxis& axis, const Lay
   }
 }
 
-std::string stamp_of(const Ui& ui, int tokens, bool preview) {
-  std::string text = preview ? "preview cut \u00B7 all layers" : "all layers";
+std::string stamp_of(const Ui& ui, int tokens, int layers, const Rows& rows, bool preview) {
+  std::string text = preview ? "preview cut \u00B7 " : "";
+  text += rows.last - rows.first == layers
+              ? "all layers"
+              : "layers " + std::to_string(rows.first) + " to " + std::to_string(rows.last - 1);
   if (ui.heat.count <= 0) return text + ", " + format_count(tokens) + " remembered tokens";
   const long long first = std::llround(ui.heat.first);
   return text + ", remembered tokens " + format_count(first) + " to " +
@@ -86,6 +108,7 @@ std::string stamp_of(const Ui& ui, int tokens, bool preview) {
 }
 
 std::string missing(const Frame& f) {
+  if (!f.now.model && f.now.work.kind == Work::loading) return "Reading the model.";
   if (!f.now.model) return "No model is open.";
   if (!looked_case(f.now)) return "No needle cases yet.";
   return f.now.kept || shows_preview(f.now, f.ui) ? "" : "Nothing was cut yet.";
@@ -104,22 +127,25 @@ void draw_keep_map(Frame& f, Rect area) {
   const CaseText& text = *looked_case(f.now);
   const int tokens = static_cast<int>(text.tokens.size()), layers = f.now.model->shape.layers;
   const bool preview = shows_preview(f.now, f.ui);
-  const Rect body = draw_panel(t, area, "Keep map", stamp_of(f.ui, tokens, preview));
+  // The ticks go first where rows would get too low for their names.
+  const float top = area.y + t.px(34), under_title = area.y + area.h - top - t.px(6);
+  const bool ticks = under_title - t.px(kTickRow) >= layers * t.px(kSelectedRow);
+  const float room = under_title - (ticks ? t.px(kTickRow) : 0);
+  const float x = area.x + t.px(kLeftGutter);
+  const float w = std::max(0.0f, area.w - t.px(kLeftGutter) - t.px(kRightGutter));
+  const bool fits = w >= t.px(40) && room >= t.px(kSelectedRow) && layers > 0;
+  if (!fits) {
+    draw_panel(t, area, "Keep map", "");
+    return;
+  }
+  const Rows rows = lay_out(t, top, room, layers, f.ui.selected.layer);
+  draw_panel(t, area, "Keep map", stamp_of(f.ui, tokens, layers, rows, preview));
   draw_legend(t, area.x + area.w - t.px(kRightGutter + 16), area.y + t.px(15));
   if (!preview) {  // heads the numbers in the right gutter
     draw_text(t, t.font.small, area.x + area.w - t.px(16), area.y + t.px(15), t.color.text3,
               "kept mass", Align::right);
   }
-  const float x = area.x + t.px(kLeftGutter);
-  const float w = std::max(0.0f, area.w - t.px(kLeftGutter) - t.px(kRightGutter));
-  // The ticks go first where rows would get too low for their names.
-  const float under_title = area.y + area.h - body.y - t.px(6);
-  const bool ticks = under_title - t.px(kTickRow) >= layers * t.px(kSelectedRow);
-  const float room = under_title - (ticks ? t.px(kTickRow) : 0);
-  if (w < t.px(40) || room < t.px(4) || layers < 1) return;
-  const Rows rows = lay_out(t, body.y, room, layers, f.ui.selected.layer);
-  const int shown = std::min(layers, static_cast<int>(room / rows.h));
-  const float bottom = rows.top(shown - 1) + rows.height(shown - 1);
+  const float bottom = rows.bottom();
 
   const AxisInput input = use_axis(f, "keep_map.rows", {area.x, rows.y, area.w, bottom - rows.y},
                                    shared_axis(f.ui, tokens, x, w), tokens);
@@ -127,17 +153,18 @@ void draw_keep_map(Frame& f, Rect area) {
   const TokenAxis axis = shared_axis(f.ui, tokens, x, w);
   const int kv_head = kv_head_of(f.ui.selected.head, f.now.model->shape);
   int under = -1;
-  for (int layer = 0; layer < shown; ++layer) {
+  for (int layer = rows.first; layer < rows.last; ++layer) {
     if (input.hovered && mouse.y >= rows.top(layer)) under = layer;
   }
   if (input.clicked && under >= 0) f.ui.selected.layer = under;
 
-  for (int layer = 0; layer < shown; ++layer) {
+  for (int layer = rows.first; layer < rows.last; ++layer) {
     const float top = rows.top(layer), h = rows.height(layer);
     const float inset = h >= t.px(16) ? t.px(3) : h >= t.px(8) ? t.px(1) : 0;
     const Rect strip = {x, top + inset, w, std::max(t.px(3), h - 2 * inset)};
     draw_row(f, area, strip, axis, layer_cut(f.now, f.ui, layer), kv_head, top, h);
   }
+  if (rows.h < t.px(13)) draw_names(t, area, rows);
   draw_needles(t, {x, rows.y, w, bottom - rows.y}, axis, text.source, t.px(1));
   if (ticks) draw_ticks(t, {x, bottom + t.px(4), w, t.px(22)}, axis, tokens);
 

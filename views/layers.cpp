@@ -151,7 +151,7 @@ void draw_policy_menu(Frame& f, const std::vector<BandColumn>& columns, int pres
   }
   const BandColumn& column = columns[static_cast<std::size_t>(layer)];
   const int picked = draw_menu(f.theme, kMenu, pressed >= 0, column.area.x + f.theme.px(8),
-                               column.chip_y + f.theme.px(14), items);
+                               column.chip_y + f.theme.px(14), items, &f.ui.places);
   if (picked >= 0) {
     f.ui.selected.layer = layer;
     edit_plan(f, with_policy(plan, layer, items[static_cast<std::size_t>(picked)].label,

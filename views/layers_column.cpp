@@ -103,6 +103,7 @@ std::string delta_text(const BandLayer& layer) {
 void start_typing(Frame& f, const BandLayer& layer, int at) {
   f.ui.band.typing_layer = at;
   f.ui.band.typing_starts = true;
+  f.ui.wants_frame = true;
   f.ui.band.typed = value_lines(layer, f.ui.band.unit)[0];
 }
 
@@ -129,6 +130,7 @@ void draw_value_field(Frame& f, const BandModel& model, int at, Rect area) {
   ImGui::SetCursorScreenPos(ImVec2(area.x, area.y));
   ImGui::SetNextItemWidth(std::max(t.px(64), area.w));
   const bool starting = band.typing_starts;
+  if (starting) f.ui.wants_frame = true;  // the keyboard comes one frame later
   if (starting) ImGui::SetKeyboardFocusHere();
   band.typing_starts = false;
   const bool done =

@@ -44,7 +44,7 @@ int draw_menu_word(Frame& f, const char* word, float& x, Rect bar,
   draw_text(t, t.font.body, x + t.px(8), y, t.color.text, word);
   f.ui.places[id] = area;
   x += w;
-  return draw_menu(t, id.c_str(), pressed, area.x, bar.y + bar.h, items);
+  return draw_menu(t, id.c_str(), pressed, area.x, bar.y + bar.h, items, &f.ui.places);
 }
 
 MenuItem item(const char* label, const char* hint = "", bool enabled = true, bool checked = false,
@@ -151,7 +151,10 @@ const char* path_title(FileKind kind) {
 
 void draw_path_popup(Frame& f, Rect bar) {
   const Theme& t = f.theme;
-  if (f.ui.asking_starts) ImGui::OpenPopup(kPathPopup);
+  if (f.ui.asking_starts) {
+    ImGui::OpenPopup(kPathPopup);
+    f.ui.wants_frame = true;  // the keyboard comes one frame later
+  }
   if (f.ui.asking.kind == FileKind::none) return;
   const float w = t.px(520), h = t.px(104);
   const float x = std::round((bar.w - w) / 2), y = bar.y + t.px(96);

@@ -134,7 +134,9 @@ PromptModel condense_prompt(const Snapshot& now, const Ui& ui) {
   } else {
     const std::string keeps =
         what + " · " + layer_name(layer) + " keeps " + format_count(kept.budget());
-    out.stamps = {keeps + " of " + format_count(kept.cut_tokens), keeps};
+    out.stamps = {keeps + " of " + format_count(kept.cut_tokens), keeps,
+                  layer_name(layer) + " keeps " + format_count(kept.budget()) +
+                      (kept.preview ? ", preview" : "")};
   }
 
   out.question = question_line(text->question_text);

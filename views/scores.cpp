@@ -138,7 +138,11 @@ void draw_scores(Frame& f, Rect area) {
     return;
   }
   const bool stale = !model.stale.empty();
-  if (stale) draw_word_pill(t, area.x + title, area.y + t.px(15), model.stale, true, room);
+  if (stale) {
+    const bool fits = text_width(t.font.small, model.stale) + t.px(32) <= room;
+    draw_word_pill(t, area.x + title, area.y + t.px(15), fits ? model.stale : model.stale_short,
+                   true, room);
+  }
   const Rect head{area.x, area.y, area.w, t.px(30)};
   f.ui.places["scores.stamp"] = head;
   if (pointer_in(head) && !model.stamps.empty())

@@ -125,9 +125,11 @@ ScoresModel condense_scores(const Snapshot& now, const Ui& ui) {
   const std::string tag = to_string(now.plan.query), n = n_words(score.recall);
   out.stamps = {name + " against full · " + tag + " · " + n, name + " · " + tag + " · " + n,
                 name + " · " + tag};
-  if (ui.pill != Pill::exact && ui.pill != Pill::none)
+  if (ui.pill != Pill::exact && ui.pill != Pill::none) {
+    out.stale_short = "stale · " + name;
     out.stale =
-        "stale · " + name + (ui.history.dragging() ? ", before the drag" : ", before the edit");
+        out.stale_short + (ui.history.dragging() ? ", before the drag" : ", before the edit");
+  }
 
   ScoreLine recall = make_line("recall", "recall", "recall", score.recall,
                                full.recall.n > 0 ? full.recall.value : 1, true);

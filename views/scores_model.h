@@ -40,6 +40,7 @@ struct ScoresModel {
   std::string empty;
   std::vector<std::string> stamps;  // the same said ever shorter; the first that fits is drawn
   std::string stale;                // words of the stale pill; empty = the score is of the plan
+  std::string stale_short;          // where they do not fit
   float busy = -1;
   std::vector<ScoreLine> lines;
   std::string control_note;  // legend of the rings; empty = no controls

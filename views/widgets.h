@@ -1,5 +1,6 @@
 #pragma once
 // The small parts of look.md section 8. All positions and sizes in device pixels; use theme.px().
+#include <map>
 #include <string>
 #include <vector>
 
@@ -55,9 +56,10 @@ struct MenuItem {
   bool enabled = true, checked = false, line_above = false;
 };
 // A popup menu; opens at (x, y) in the frame where `open` is true, above y - 24 when there is no
-// room below. Returns the item picked this frame, else -1.
+// room below. Returns the item picked this frame, else -1. The items' rectangles go into `places`
+// as "id.label".
 int draw_menu(const Theme& t, const char* id, bool open, float x, float y,
-              const std::vector<MenuItem>& items);
+              const std::vector<MenuItem>& items, std::map<std::string, Rect>* places = nullptr);
 bool menu_is_open(const char* id);
 // The look of popups, tool tips and text fields made with ImGui's own widgets. Pair with pop_style.
 void push_style(const Theme& t);

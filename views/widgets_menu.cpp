@@ -64,7 +64,7 @@ void pop_style() {
 bool menu_is_open(const char* id) { return ImGui::IsPopupOpen(id); }
 
 int draw_menu(const Theme& t, const char* id, bool open, float x, float y,
-              const std::vector<MenuItem>& items) {
+              const std::vector<MenuItem>& items, std::map<std::string, Rect>* places) {
   if (open) ImGui::OpenPopup(id);
   if (!ImGui::IsPopupOpen(id)) return -1;
   const float row = t.px(26), pad = t.px(4), gap = t.px(9);
@@ -93,6 +93,7 @@ int draw_menu(const Theme& t, const char* id, bool open, float x, float y,
       const bool pressed = ImGui::InvisibleButton("item", ImVec2(width, row)) && item.enabled;
       const bool lit = ImGui::IsItemHovered() && item.enabled;
       ImGui::PopID();
+      if (places) (*places)[id + ("." + item.label)] = {x + pad, top, width, row};
       draw_item(t, item, {x + pad, top, width, row}, lit);
       if (pressed) picked = i;
       top += row;

@@ -5,7 +5,7 @@
 
 namespace polykv {
 
-at::Tensor attention_rows(const at::Tensor& q, const at::Tensor& k) {
+at::Tensor attention_rows(const at::Tensor& q, const at::Tensor& k, int window) {
   const std::int64_t heads = q.size(0), t = q.size(1), d = q.size(2);
   const std::int64_t groups = k.size(0), rows = k.size(1);
   // Heads of a group share their keys: (kv_heads, heads per group * t, head_dim).
@@ -17,12 +17,18 @@ at::Tensor attention_rows(const at::Tensor& q, const at::Tensor& k) {
         at::full({t, t}, -std::numeric_limits<float>::infinity(), scores.options()).triu_(1);
     scores.narrow(2, rows - t, t).add_(future);
   }
+  if (window > 0 && rows > window) {
+    const at::Tensor own = at::arange(rows - t, rows, at::kLong).unsqueeze(1);
+    const at::Tensor key = at::arange(rows, at::kLong).unsqueeze(0);
+    scores.masked_fill_(key <= own - window, -std::numeric_limits<float>::infinity());
+  }
   return at::softmax(scores, -1);
 }
 
-at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, int window) {
   const std::int64_t heads = q.size(0), t = q.size(1), d = q.size(2), groups = k.size(0);
-  const at::Tensor rows = attention_rows(q, k).view({groups, heads / groups * t, k.size(1)});
+  const at::Tensor rows =
+      attention_rows(q, k, window).view({groups, heads / groups * t, k.size(1)});
   return at::bmm(rows, v).view({heads, t, d}).transpose(0, 1).reshape({t, heads * d});
 }
 

@@ -57,11 +57,9 @@ GenerateResult generate(const Model& model, const GenerateRequest& request,
 
   GenerateResult result;
   const auto start = std::chrono::steady_clock::now();
-  const PromptState state = prefill(decoder, prompt.before_cut, cancel);
-  KvCache cache(decoder, state, state.tokens, request.plan,
-                static_cast<int>(prompt.after_cut.size()) + request.max_new, cancel);
+  KvCache cache(decoder, request.plan, static_cast<int>(prompt.after_cut.size()) + request.max_new);
+  at::Tensor out = cache.prefill(decoder, prompt.before_cut, cancel);
   result.kv_bytes = cache.cut_bytes();
-  at::Tensor out = state.out;
   if (!prompt.after_cut.empty()) out = cache.run(decoder, prompt.after_cut, cancel);
   int next = request.max_new > 0 ? arg_max(decoder.logits(out.narrow(0, out.size(0) - 1, 1))) : 0;
   result.prefill_ms = milliseconds_since(start);
@@ -87,10 +85,11 @@ KeepResult keep(const Model& model, const GenerateRequest& request, const Cancel
   const Prompt prompt = split_prompt(request);
   check_prompt(model.config(), prompt.before_cut);
   check_plan_fits(request.plan, model.shape());
-  const PromptState state = prefill(model.decoder(), prompt.before_cut, cancel);
-  const KvCache cache(model.decoder(), state, state.tokens, request.plan, 0, cancel);
+  KvCache cache(model.decoder(), request.plan, 0);
+  cache.prefill(model.decoder(), prompt.before_cut, cancel);
+  const int tokens = static_cast<int>(prompt.before_cut.size());
   KeepResult result;
-  result.tokens = state.tokens;
+  result.tokens = tokens;
   result.kv_bytes = cache.cut_bytes();
   const int heads = model.shape().kv_heads;
   for (int l = 0; l < model.shape().layers; ++l) {
@@ -100,15 +99,15 @@ KeepResult keep(const Model& model, const GenerateRequest& request, const Cancel
     rows.policy = choice.policy;
     for (int head = 0; head < heads; ++head) rows.positions.push_back(cache.positions(l, head));
     rows.budget = static_cast<int>(rows.positions[0].size());
-    rows.scores.assign(static_cast<std::size_t>(heads) * state.tokens,
+    rows.scores.assign(static_cast<std::size_t>(heads) * tokens,
                        std::numeric_limits<float>::infinity());
     if (cut.rows > 0) {
       const SelectShape shape =
-          fit_protected(keep_shape(*find_policy(choice.policy), choice, cut.rows, state.tokens));
+          fit_protected(keep_shape(*find_policy(choice.policy), choice, cut.rows, tokens));
       for (int head = 0; head < heads; ++head) {
-        const float* scores = cut.scores.data() + (cut.rows == 1 ? 0 : head * state.tokens);
-        std::copy(scores + shape.sink, scores + state.tokens - shape.recent,
-                  rows.scores.begin() + head * state.tokens + shape.sink);
+        const float* scores = cut.scores.data() + (cut.rows == 1 ? 0 : head * tokens);
+        std::copy(scores + shape.sink, scores + tokens - shape.recent,
+                  rows.scores.begin() + head * tokens + shape.sink);
       }
     }
     result.layers.push_back(std::move(rows));
@@ -119,22 +118,26 @@ KeepResult keep(const Model& model, const GenerateRequest& request, const Cancel
 void write_logits(const Model& model, const LogitsRequest& request) {
   const at::InferenceMode guard;
   const Decoder& decoder = model.decoder();
-  const PromptState state = prefill(decoder, request.ids);
-  const int rows = request.last > 0 ? std::min(request.last, state.tokens) : state.tokens;
-  std::vector<FloatTensor> tensors = {
-      float_tensor("logits", decoder.logits(state.out.narrow(0, state.tokens - rows, rows)))};
-  const int layers = model.shape().layers;
-  for (int l = 0; l < layers; ++l) {
-    const std::string number = std::to_string(l);
-    if (request.hidden) {
-      tensors.push_back(
-          float_tensor("hidden." + number, l + 1 < layers ? state.layers[l + 1].x : state.out));
+  std::vector<FloatTensor> tensors;
+  // A layer's output is the next layer's input.
+  const auto add_hidden = [&](int layer, const at::Tensor& output) {
+    if (request.hidden && layer >= 0) {
+      tensors.push_back(float_tensor("hidden." + std::to_string(layer), output));
     }
-    if (request.keys_values) {
-      tensors.push_back(float_tensor("key." + number, state.layers[l].k));
-      tensors.push_back(float_tensor("value." + number, state.layers[l].v));
-    }
-  }
+  };
+  const at::Tensor out = run_prompt(
+      decoder, request.ids,
+      [&](int layer, LayerState&& state) {
+        add_hidden(layer - 1, state.x);
+        if (!request.keys_values) return;
+        tensors.push_back(float_tensor("key." + std::to_string(layer), state.k));
+        tensors.push_back(float_tensor("value." + std::to_string(layer), state.v));
+      },
+      nullptr, request.chunk);
+  add_hidden(model.shape().layers - 1, out);
+  const int tokens = static_cast<int>(request.ids.size());
+  const int rows = request.last > 0 ? std::min(request.last, tokens) : tokens;
+  tensors.push_back(float_tensor("logits", decoder.logits(out.narrow(0, tokens - rows, rows))));
   write_safetensors(request.out, tensors);
 }
 

@@ -51,6 +51,7 @@ KeepResult keep(const Model& model, const GenerateRequest& request,
 struct LogitsRequest {
   std::vector<int> ids;
   int last = 0;
+  int chunk = 0;  // query rows run at a time; 0 = the engine's choice. Does not change the result
   bool hidden = false, keys_values = false;
   std::string out;
 };

@@ -30,6 +30,15 @@ std::vector<std::int32_t> keep_rows(const Policy& policy, const LayerChoice& cho
   return kept;
 }
 
+std::vector<std::int32_t> window_rows(int window, int tokens, int kv_heads) {
+  if (window >= tokens) return {};
+  std::vector<std::int32_t> kept;
+  for (int head = 0; head < kv_heads; ++head) {
+    for (int i = tokens - window; i < tokens; ++i) kept.push_back(i);
+  }
+  return kept;
+}
+
 void gather_rows(const at::Tensor& source, int tokens, const std::vector<std::int32_t>& kept,
                  at::Tensor& out) {
   const int heads = static_cast<int>(source.size(0));

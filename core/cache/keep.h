@@ -20,6 +20,9 @@ at::Tensor policy_scores(const Policy& policy, const LayerView& view, const Para
 std::vector<std::int32_t> keep_rows(const Policy& policy, const LayerChoice& choice,
                                     const float* scores, int rows, int tokens, int kv_heads);
 
+// What a layer with a sliding window keeps: its last `window` tokens, for every kv head alike.
+std::vector<std::int32_t> window_rows(int window, int tokens, int kv_heads);
+
 // Gathers kept rows of (kv_heads, tokens, head_dim) into the first rows of out (kv_heads, room,
 // head_dim); kept as keep_rows returns it, empty = all of the first `tokens`.
 void gather_rows(const at::Tensor& source, int tokens, const std::vector<std::int32_t>& kept,

@@ -19,10 +19,14 @@ struct CutLayer {
 
 class KvCache {
  public:
-  // Cuts the first `tokens` tokens of the state by the plan (no layers = full cache), then makes
-  // room for `room` more. Throws an input Error when the plan does not fit the model.
-  KvCache(const Decoder& decoder, const PromptState& state, int tokens, const Plan& plan, int room,
-          const CancelFlag* cancel = nullptr);
+  // Makes room for `room` tokens behind the cut (plan without layers = full cache).
+  KvCache(const Decoder& decoder, const Plan& plan, int room);
+
+  // Runs ids with the full cache and cuts every layer as soon as it has been read, so that no more
+  // than one layer's full state is held at a time. Returns the last layer's output (tokens,
+  // hidden).
+  at::Tensor prefill(const Decoder& decoder, std::span<const int> ids,
+                     const CancelFlag* cancel = nullptr);
 
   // Runs new tokens at the next positions through all layers and appends them. Returns the last
   // layer's output (tokens, hidden).
@@ -32,22 +36,28 @@ class KvCache {
   const std::vector<CutLayer>& cuts() const { return cuts_; }
   // Bytes of the rows the cut left, as allocated, without the room for new tokens.
   std::int64_t cut_bytes() const;
-  // Original positions of one kv head, ascending (appended tokens included).
+  // Original positions of one kv head, ascending (appended tokens included, left windows not).
   std::vector<int> positions(int layer, int kv_head) const;
 
  private:
   struct Rows {
     at::Tensor k, v;  // (kv_heads, capacity, head_dim)
     int length = 0;   // rows in use per kv head
+    int dropped = 0;  // rows that left a sliding window since the prompt began
     std::int64_t cut_bytes = 0;
   };
+  void cut(const Decoder& decoder, int layer, const LayerState& state);
+
+  Plan plan_;
+  int room_ = 0;
   std::vector<Rows> rows_;
   std::vector<CutLayer> cuts_;
   int cut_tokens_ = 0, next_position_ = 0, kv_heads_ = 0;
 };
 
-// One layer's cut: scores from the policy and kept rows by the keep rule.
-CutLayer cut_layer(const Decoder& decoder, const PromptState& state, int layer, int tokens,
+// One layer's cut: scores from the policy and kept rows by the keep rule. A layer with a sliding
+// window keeps its window, whatever the plan says.
+CutLayer cut_layer(const Decoder& decoder, const LayerState& state, int layer, int tokens,
                    const LayerChoice& choice, std::uint64_t seed);
 
 // Throws an input Error when the plan has another number of layers than the model, or asks for what

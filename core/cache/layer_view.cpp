@@ -16,16 +16,18 @@ constexpr int kQueryBlock = 4096;
 
 }  // namespace
 
-at::Tensor stored_queries(const Decoder& decoder, const PromptState& state, int layer, int first,
+at::Tensor stored_queries(const Decoder& decoder, const LayerState& state, int layer, int first,
                           int last) {
-  const at::Tensor x = state.layers[layer].x.narrow(0, first, last - first);
-  return decoder.project_queries(layer, x, decoder.angles(at::arange(first, last, at::kLong)));
+  const at::Tensor x = state.x.narrow(0, first, last - first);
+  return decoder.project_queries(
+      layer, x,
+      decoder.angles(at::arange(first, last, at::kLong), static_cast<int>(state.x.size(0))));
 }
 
-at::Tensor attention_sums(const Decoder& decoder, const PromptState& state, int layer, int first,
+at::Tensor attention_sums(const Decoder& decoder, const LayerState& state, int layer, int first,
                           int last) {
   const ModelShape& s = decoder.config().shape;
-  const at::Tensor keys = state.layers[layer].k.narrow(1, 0, last).contiguous();
+  const at::Tensor keys = state.k.narrow(1, 0, last).contiguous();
   at::Tensor total = at::zeros({s.query_heads, last}, at::kFloat);
   at::Tensor part = at::empty({s.query_heads, last}, at::kFloat);
   for (int begin = first; begin < last; begin += kQueryBlock) {

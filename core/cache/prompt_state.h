@@ -2,6 +2,7 @@
 // The full-cache run of a prompt, kept for everything that follows. Knows torch.
 #include <ATen/ATen.h>
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -20,11 +21,21 @@ struct PromptState {
   int tokens = 0;
 };
 
-// Runs ids at positions 0, 1, ... with full causal attention. Throws Cancelled between layers and
-// an input Error for an empty prompt, ids outside the vocabulary or more tokens than the model
-// holds.
+// Called with each layer as soon as its attention has read the whole prompt.
+using LayerVisitor = std::function<void(int layer, LayerState&& state)>;
+
+// Runs ids at positions 0, 1, ... with full causal attention (a windowed layer sees its window),
+// layer by layer and in chunks of query rows: attention memory is O(chunk x tokens). Returns the
+// last layer's output (tokens, hidden). Throws Cancelled between chunks and an input Error for an
+// empty prompt, ids outside the vocabulary or more tokens than the model holds. chunk 0 =
+// kPrefillChunk.
+constexpr int kPrefillChunk = 1024;
+at::Tensor run_prompt(const Decoder& decoder, std::span<const int> ids, const LayerVisitor& visit,
+                      const CancelFlag* cancel = nullptr, int chunk = 0);
+
+// The same, keeping every layer.
 PromptState prefill(const Decoder& decoder, std::span<const int> ids,
-                    const CancelFlag* cancel = nullptr);
+                    const CancelFlag* cancel = nullptr, int chunk = 0);
 
 // Throws as prefill does, without running anything; room = tokens that will follow.
 void check_prompt(const ModelConfig& config, std::span<const int> ids, int room = 0);

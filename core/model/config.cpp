@@ -1,5 +1,7 @@
 #include "core/model/config.h"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "core/model/json_fields.h"
@@ -12,12 +14,13 @@ struct Family {
   const char* architecture;
   bool qkv_bias_always;  // Qwen2: query, key and value have a bias whatever the config says
   bool qk_norm;
+  bool windows, windows_on;  // sliding_window means something; without use_sliding_window it is on
 };
 constexpr Family kFamilies[] = {
-    {"LlamaForCausalLM", false, false},
-    {"MistralForCausalLM", false, false},
-    {"Qwen2ForCausalLM", true, false},
-    {"Qwen3ForCausalLM", false, true},
+    {"LlamaForCausalLM", false, false, false, false},
+    {"MistralForCausalLM", false, false, true, true},
+    {"Qwen2ForCausalLM", true, false, true, false},
+    {"Qwen3ForCausalLM", false, true, true, false},
 };
 
 const Family& find_family(const std::string& architecture, const std::string& file) {
@@ -28,6 +31,23 @@ const Family& find_family(const std::string& architecture, const std::string& fi
   }
   fail_input(file, "architectures",
              "'" + architecture + "' is not supported, expected one of " + known);
+}
+
+// YaRN's attention temperature (arXiv 2309.00071, section 3.4), as a factor on cos and sin.
+double yarn_scale(double factor, double weight) {
+  return factor <= 1 ? 1 : 0.1 * weight * std::log(factor) + 1;
+}
+
+void read_yarn(const JsonFields& scaling, RopeSettings& rope) {
+  rope.beta_fast = scaling.above_zero_or("beta_fast", 32);
+  rope.beta_slow = scaling.above_zero_or("beta_slow", 1);
+  rope.truncate = scaling.flag_or("truncate", true);
+  double scale = yarn_scale(rope.factor, 1);
+  if (scaling.has("mscale") && scaling.has("mscale_all_dim")) {
+    scale = yarn_scale(rope.factor, scaling.above_zero("mscale")) /
+            yarn_scale(rope.factor, scaling.above_zero("mscale_all_dim"));
+  }
+  rope.attention_factor = scaling.above_zero_or("attention_factor", scale);
 }
 
 RopeSettings read_rope(const JsonFields& fields, const Json& config, const std::string& file) {
@@ -41,11 +61,14 @@ RopeSettings read_rope(const JsonFields& fields, const Json& config, const std::
   rope.theta = scaling.above_zero_or("rope_theta", rope.theta);
   rope.kind = scaling.text_or("rope_type", scaling.text_or("type", "default"));
   if (rope.kind == "default") return rope;
-  if (rope.kind != "linear" && rope.kind != "llama3") {
-    scaling.fail("rope_type",
-                 "'" + rope.kind + "' is not supported, expected default, linear or llama3");
+  if (rope.kind != "linear" && rope.kind != "dynamic" && rope.kind != "llama3" &&
+      rope.kind != "yarn") {
+    scaling.fail("rope_type", "'" + rope.kind + "' is not supported, expected default, linear, " +
+                                  "dynamic, llama3 or yarn");
   }
   rope.factor = scaling.above_zero("factor");
+  rope.original_max_tokens = scaling.positive_or("original_max_position_embeddings",
+                                                 fields.positive("max_position_embeddings"));
   if (rope.kind == "llama3") {
     rope.low_freq_factor = scaling.above_zero("low_freq_factor");
     rope.high_freq_factor = scaling.above_zero("high_freq_factor");
@@ -54,6 +77,7 @@ RopeSettings read_rope(const JsonFields& fields, const Json& config, const std::
       scaling.fail("high_freq_factor", "expected more than low_freq_factor");
     }
   }
+  if (rope.kind == "yarn") read_yarn(scaling, rope);
   return rope;
 }
 
@@ -68,9 +92,33 @@ std::vector<int> read_ids(const JsonFields& fields, const std::string& key) {
   return ids;
 }
 
-void check_sliding_window(const JsonFields& fields) {
-  if (!fields.has("sliding_window") || !fields.flag_or("use_sliding_window", true)) return;
-  fields.fail("sliding_window", "sliding-window attention is not supported yet, expected null");
+// Which layers see a window only: layer_types says it layer by layer; else every layer, or with
+// use_sliding_window (Qwen2, Qwen3) the layers from max_window_layers on.
+std::vector<int> read_windows(const JsonFields& fields, int layers, bool on_by_default) {
+  std::vector<int> windows(layers, 0);
+  if (!fields.has("sliding_window")) return windows;
+  if (!fields.flag_or("use_sliding_window", on_by_default)) return windows;
+  const int window = fields.positive("sliding_window");
+  if (fields.has("layer_types")) {
+    const Json& types = fields.at("layer_types");
+    if (!types.is_array() || static_cast<int>(types.size()) != layers) {
+      fields.fail("layer_types", "expected a list of " + std::to_string(layers) + " words");
+    }
+    for (int l = 0; l < layers; ++l) {
+      if (types[l] == "sliding_attention") {
+        windows[l] = window;
+      } else if (types[l] != "full_attention") {
+        fields.fail("layer_types",
+                    "expected full_attention or sliding_attention, found " + types[l].dump());
+      }
+    }
+    return windows;
+  }
+  const int first = fields.has("use_sliding_window") && fields.has("max_window_layers")
+                        ? static_cast<int>(fields.at("max_window_layers").get<double>())
+                        : 0;
+  for (int l = first; l < layers; ++l) windows[l] = window;
+  return windows;
 }
 
 }  // namespace
@@ -87,7 +135,6 @@ ModelConfig read_config(const std::string& folder) {
   }
   config.architecture = names[0].get<std::string>();
   const Family& family = find_family(config.architecture, file);
-  check_sliding_window(fields);
   if (fields.text_or("hidden_act", "silu") != "silu") {
     fields.fail("hidden_act", "expected silu, found " + fields.at("hidden_act").dump());
   }
@@ -107,6 +154,8 @@ ModelConfig read_config(const std::string& folder) {
   }
   if (shape.head_dim % 2 != 0) fields.fail("head_dim", "expected an even number for RoPE");
 
+  config.windows = family.windows ? read_windows(fields, shape.layers, family.windows_on)
+                                  : std::vector<int>(shape.layers, 0);
   config.intermediate = fields.positive("intermediate_size");
   config.norm_eps = fields.above_zero_or("rms_norm_eps", 1e-6);
   config.tied_embeddings = fields.flag_or("tie_word_embeddings", false);
@@ -116,6 +165,10 @@ ModelConfig read_config(const std::string& folder) {
   config.mlp_bias = fields.flag_or("mlp_bias", false);
   config.qk_norm = family.qk_norm;
   config.rope = read_rope(fields, json, file);
+  // Dynamic NTK stretches with the length: the model's positions are the stretched ones.
+  if (config.rope.kind == "dynamic") {
+    shape.max_tokens = static_cast<int>(shape.max_tokens * std::max(1.0, config.rope.factor));
+  }
   config.stored_dtype = fields.text_or("dtype", fields.text_or("torch_dtype", "float32"));
 
   config.eos_ids = read_ids(fields, "eos_token_id");

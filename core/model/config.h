@@ -12,10 +12,13 @@ struct ModelShape {
 };
 
 struct RopeSettings {
-  std::string kind = "default";  // default | linear | llama3
+  std::string kind = "default";  // default | linear | dynamic | llama3 | yarn
   double theta = 10000.0, factor = 1.0;
   double low_freq_factor = 1.0, high_freq_factor = 4.0;  // llama3
-  int original_max_tokens = 0;
+  double beta_fast = 32, beta_slow = 1;  // yarn: rotations that stay / are stretched
+  bool truncate = true;           // yarn: correction range rounded outwards to whole channel pairs
+  double attention_factor = 1.0;  // yarn: cos and sin are multiplied by it
+  int original_max_tokens = 0;    // llama3, yarn, dynamic: positions the model was trained with
 };
 
 struct ModelConfig {
@@ -26,6 +29,7 @@ struct ModelConfig {
   bool tied_embeddings = false, qkv_bias = false, out_bias = false, mlp_bias = false;
   bool qk_norm = false;  // RMS norm of every query and key head before RoPE
   RopeSettings rope;
+  std::vector<int> windows;  // per layer: query i sees keys j with i - window < j <= i; 0 = all
   std::string stored_dtype;  // "float16", "bfloat16", "float32" as config.json says
   std::vector<int> eos_ids;  // from generation_config.json, else config.json
   std::optional<int> bos_id;

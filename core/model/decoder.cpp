@@ -1,9 +1,9 @@
 #include "core/model/decoder.h"
 
-#include <cmath>
-#include <numbers>
+#include <cstring>
 
 #include "core/error.h"
+#include "core/model/rope.h"
 
 namespace polykv {
 namespace {
@@ -22,57 +22,33 @@ at::ScalarType scalar_type(StoredType type) {
 
 // Reads tensors by name and shape as fp32 copies and counts the parameters.
 struct WeightReader {
-  const SafetensorsFile& file;
+  const Weights& weights;
   std::int64_t parameters = 0;
 
   at::Tensor operator()(const std::string& name, const std::vector<std::int64_t>& shape) {
-    const StoredTensor& stored = file.find(name, shape);
+    const StoredTensor& stored = weights.find(name, shape);
     // Bytes first: the data of a safetensors file need not be aligned to its type.
     at::Tensor raw = at::empty(shape, scalar_type(stored.type));
     std::memcpy(raw.data_ptr(), stored.data, stored.bytes);
     at::Tensor tensor = raw.to(at::kFloat);
     if (!at::isfinite(tensor).all().item<bool>()) {
-      fail_input(file.path(), name, "holds NaN or infinite weights, expected finite numbers");
+      fail_input(weights.file_of(name), name,
+                 "holds NaN or infinite weights, expected finite numbers");
     }
     parameters += tensor.numel();
     return tensor;
   }
 };
 
-// RoPE frequencies; llama3: Llama 3.1 model card (long wavelengths divided by factor, smooth
-// between).
-at::Tensor inverse_frequencies(const RopeSettings& rope, int head_dim) {
-  const int half = head_dim / 2;
-  at::Tensor result = at::empty({half}, at::kFloat);
-  for (int i = 0; i < half; ++i) {
-    double f = 1.0 / std::pow(rope.theta, 2.0 * i / head_dim);
-    if (rope.kind == "linear") f /= rope.factor;
-    if (rope.kind == "llama3") {
-      const double wavelength = 2 * std::numbers::pi / f;
-      const double low = rope.original_max_tokens / rope.low_freq_factor;
-      const double high = rope.original_max_tokens / rope.high_freq_factor;
-      if (wavelength > low) {
-        f /= rope.factor;
-      } else if (wavelength >= high) {
-        const double smooth = (rope.original_max_tokens / wavelength - rope.low_freq_factor) /
-                              (rope.high_freq_factor - rope.low_freq_factor);
-        f = (1 - smooth) * f / rope.factor + smooth * f;
-      }
-    }
-    result.data_ptr<float>()[i] = static_cast<float>(f);
-  }
-  return result;
-}
-
 }  // namespace
 
-Decoder::Decoder(const ModelConfig& config, const SafetensorsFile& file, const Progress& progress,
+Decoder::Decoder(const ModelConfig& config, const Weights& weights, const Progress& progress,
                  const CancelFlag* cancel)
     : config_(config) {
   const ModelShape& s = config.shape;
   const std::int64_t hidden = s.hidden, d = s.head_dim, ffn = config.intermediate;
   const std::int64_t q_rows = s.query_heads * d, kv_rows = s.kv_heads * d;
-  WeightReader read{file};
+  WeightReader read{weights};
   embedding_ = read("model.embed_tokens.weight", {s.vocab, hidden});
   for (int l = 0; l < s.layers; ++l) {
     if (cancel && *cancel) throw Cancelled{};
@@ -109,13 +85,17 @@ Decoder::Decoder(const ModelConfig& config, const SafetensorsFile& file, const P
   }
   norm_ = read("model.norm.weight", {hidden});
   head_ = config.tied_embeddings ? embedding_ : read("lm_head.weight", {s.vocab, hidden});
-  inverse_frequencies_ = inverse_frequencies(config.rope, s.head_dim);
   parameters_ = read.parameters;
 }
 
-RopeAngles Decoder::angles(const at::Tensor& positions) const {
-  const at::Tensor radians = at::outer(positions.to(at::kFloat), inverse_frequencies_).unsqueeze(1);
-  return {radians.cos(), radians.sin()};
+RopeAngles Decoder::angles(const at::Tensor& positions, int sequence) const {
+  std::vector<float> frequencies = rope_frequencies(config_.rope, config_.shape.head_dim, sequence);
+  const at::Tensor row = at::from_blob(frequencies.data(),
+                                       {static_cast<std::int64_t>(frequencies.size())}, at::kFloat);
+  const at::Tensor radians = at::outer(positions.to(at::kFloat), row).unsqueeze(1);
+  const double scale = config_.rope.attention_factor;
+  if (scale == 1) return {radians.cos(), radians.sin()};
+  return {radians.cos().mul_(scale), radians.sin().mul_(scale)};
 }
 
 at::Tensor Decoder::embed(std::span<const int> ids) const {

@@ -7,7 +7,7 @@
 
 #include "core/model/config.h"
 #include "core/model/model.h"
-#include "core/model/safetensors.h"
+#include "core/model/weights.h"
 
 namespace polykv {
 
@@ -26,14 +26,15 @@ class Decoder {
  public:
   // Copies the weights to fp32. Throws an input Error for missing tensors, other shapes, NaN or
   // inf.
-  Decoder(const ModelConfig& config, const SafetensorsFile& file, const Progress& progress,
+  Decoder(const ModelConfig& config, const Weights& weights, const Progress& progress,
           const CancelFlag* cancel);
 
   const ModelConfig& config() const { return config_; }
   std::int64_t parameters() const { return parameters_; }
 
-  RopeAngles angles(const at::Tensor& positions) const;  // positions (tokens) int64
-  at::Tensor embed(std::span<const int> ids) const;      // (tokens, hidden)
+  // positions (tokens) int64; sequence: tokens of the whole sequence (dynamic RoPE depends on it).
+  RopeAngles angles(const at::Tensor& positions, int sequence) const;
+  at::Tensor embed(std::span<const int> ids) const;  // (tokens, hidden)
   // Norm, query / key / value, optional q/k norm, RoPE. x (tokens, hidden) is the layer's input.
   Projected project(int layer, const at::Tensor& x, const RopeAngles& angles) const;
   // Only the queries: (query_heads, tokens, head_dim).
@@ -55,7 +56,7 @@ class Decoder {
   at::Tensor rotate(const at::Tensor& heads, const RopeAngles& angles) const;
 
   ModelConfig config_;
-  at::Tensor embedding_, head_, norm_, inverse_frequencies_;
+  at::Tensor embedding_, head_, norm_;
   std::vector<Layer> layers_;
   std::int64_t parameters_ = 0;
 };

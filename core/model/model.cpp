@@ -22,12 +22,12 @@ std::shared_ptr<const Model> Model::open(const std::string& folder, const Progre
   while (model->folder_.size() > 1 && model->folder_.back() == '/') model->folder_.pop_back();
   model->config_ = read_config(model->folder_);
   model->tokenizer_ = std::make_unique<Tokenizer>(Tokenizer::read(model->folder_));
-  const SafetensorsFile weights(model->folder_ + "/model.safetensors");
+  const Weights weights(model->folder_);
   model->decoder_ = std::make_unique<Decoder>(model->config_, weights, progress, cancel);
   model->parameters_ = model->decoder_->parameters();
   Sha256 hash;
   hash.add(read_text_file(model->folder_ + "/config.json"));
-  hash.add(weights.bytes());
+  for (const auto& file : weights.files()) hash.add(file->bytes());
   model->fingerprint_ = "sha256:" + hash.hex();
   if (progress) progress(1.0, "model ready");
   return model;

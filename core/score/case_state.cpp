@@ -1,5 +1,6 @@
 #include "core/score/case_state.h"
 
+#include "core/cache/attend.h"
 #include "core/cache/keep.h"
 #include "core/error.h"
 
@@ -39,7 +40,12 @@ CaseState prefill_case(const Decoder& decoder, Case source, const CancelFlag* ca
   const int first = state.context();
   for (int l = 0; l < s.layers; ++l) {
     stop_if(cancel);
-    const at::Tensor sums = attention_sums(decoder, state.full, l, first, n);
+    const LayerState& layer = state.full.layers[l];
+    const int window = decoder.config().windows[l];
+    const at::Tensor sums =
+        window == 0
+            ? attention_sums(decoder, layer, l, first, n)
+            : attention_rows(stored_queries(decoder, layer, l, first, n), layer.k, window).sum(1);
     const at::Tensor mean =
         (sums.view({s.kv_heads, s.query_heads / s.kv_heads, n}).mean(1) / double(n - first))
             .contiguous();
@@ -67,7 +73,8 @@ std::shared_ptr<const ProxyLayer> case_scores(const Decoder& decoder, CaseState&
   std::shared_ptr<const ProxyLayer>& slot = state.scores[layer][key];
   if (!slot) {
     const int tokens = state.cut_tokens(query);
-    const LayerView view(decoder, state.full, layer, tokens, choice.budget.value_or(tokens), seed);
+    const LayerView view(decoder, state.full.layers[layer], layer, tokens,
+                         choice.budget.value_or(tokens), seed);
     const at::Tensor scores = policy_scores(*find_policy(choice.policy), view, choice.params);
     auto made = std::make_shared<ProxyLayer>();
     made->rows = static_cast<int>(scores.size(0));

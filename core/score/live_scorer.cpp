@@ -105,7 +105,9 @@ ScoreRow LiveScorer::State::measure(const TailRun& tail, const Plan& plan,
       const double kept = kept_mass(c, l, tail.kept(l, static_cast<int>(b)), cut, s.kv_heads);
       row.kept_mass_by_layer[l] += kept / double(cases.size());
       mass += kept / s.layers;
-      row.kv_bytes_planned += model->kv_bytes(kept_tokens(plan.of(Phase::prefill)[l], cut));
+      const int window = model->config().windows[l];
+      row.kv_bytes_planned += model->kv_bytes(
+          window > 0 ? std::min(window, cut) : kept_tokens(plan.of(Phase::prefill)[l], cut));
     }
     case_mass.push_back(mass);
     out.push_back(std::move(result));
@@ -209,10 +211,10 @@ std::vector<float> LiveScorer::answer_logits_from_scratch(int case_index, const 
     after.clear();
   }
   after.insert(after.end(), c.answer.begin(), c.answer.end() - 1);
-  const PromptState state = prefill(s.decoder(), before);
-  KvCache cache(s.decoder(), state, state.tokens, plan, static_cast<int>(after.size()));
+  KvCache cache(s.decoder(), plan, static_cast<int>(after.size()));
+  const at::Tensor read = cache.prefill(s.decoder(), before);
   std::vector<at::Tensor> out;
-  if (aware) out.push_back(state.out.narrow(0, state.tokens - 1, 1));
+  if (aware) out.push_back(read.narrow(0, read.size(0) - 1, 1));
   if (!after.empty()) out.push_back(cache.run(s.decoder(), after));
   const at::Tensor all = at::cat(out);
   const auto answers = static_cast<std::int64_t>(c.answer.size());
@@ -266,9 +268,11 @@ HeatTile LiveScorer::heat(int case_index, int layer, int head) const {
   tile.columns = c.full.tokens;
   tile.rows = tile.columns - tile.first_row;
   const at::Tensor q =
-      stored_queries(s.decoder(), c.full, layer, tile.first_row, tile.columns).narrow(0, head, 1);
-  const at::Tensor rows =
-      attention_rows(q, c.full.layers[layer].k.narrow(0, head / group, 1)).contiguous();
+      stored_queries(s.decoder(), c.full.layers[layer], layer, tile.first_row, tile.columns)
+          .narrow(0, head, 1);
+  const at::Tensor rows = attention_rows(q, c.full.layers[layer].k.narrow(0, head / group, 1),
+                                         s.model->config().windows[layer])
+                              .contiguous();
   tile.values.assign(rows.data_ptr<float>(), rows.data_ptr<float>() + rows.numel());
   return tile;
 }

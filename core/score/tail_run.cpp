@@ -7,6 +7,22 @@
 
 namespace polykv {
 
+namespace {
+
+// Dynamic RoPE turns by the length of the sequence, so every case has angles of its own.
+RopeAngles tail_angles(const Decoder& decoder, const std::vector<CaseState>& cases,
+                       const std::vector<at::Tensor>& positions) {
+  std::vector<at::Tensor> cos, sin;
+  for (std::size_t b = 0; b < cases.size(); ++b) {
+    const RopeAngles one = decoder.angles(positions[b], cases[b].full.tokens);
+    cos.push_back(one.cos);
+    sin.push_back(one.sin);
+  }
+  return {at::cat(cos), at::cat(sin)};
+}
+
+}  // namespace
+
 TailRun::TailRun(const Decoder& decoder, std::vector<CaseState>& cases, QueryVisibility query)
     : decoder_(decoder), cases_(cases), query_(query) {
   const int layers = decoder.config().shape.layers;
@@ -23,7 +39,7 @@ TailRun::TailRun(const Decoder& decoder, std::vector<CaseState>& cases, QueryVis
   inputs_.resize(layers + 1);
   slots_.assign(layers, std::vector<Slot>(cases.size()));
   if (cases.empty()) return;
-  angles_ = decoder.angles(at::cat(positions));
+  angles_ = tail_angles(decoder, cases, positions);
   inputs_[0] = at::cat(first_inputs);
 }
 
@@ -39,7 +55,9 @@ bool TailRun::select_layer(int layer, const LayerChoice& choice, std::uint64_t s
     CaseState& c = cases_[b];
     const int cut = c.cut_tokens(query_);
     std::vector<std::int32_t> kept;
-    if (const auto scores = case_scores(decoder_, c, layer, choice, query_, seed)) {
+    if (const int window = decoder_.config().windows[layer]; window > 0) {
+      kept = window_rows(window, cut, s.kv_heads);
+    } else if (const auto scores = case_scores(decoder_, c, layer, choice, query_, seed)) {
       kept = keep_rows(*policy, choice, scores->scores.data(), scores->rows, cut, s.kv_heads);
     }
     const bool first_cut = slot.key.empty();
@@ -91,7 +109,8 @@ void TailRun::run_layer(int layer) {
     Slot& slot = slots_[layer][b];
     slot.k.narrow(1, slot.rows, t).copy_(p.k.narrow(1, first, t));
     slot.v.narrow(1, slot.rows, t).copy_(p.v.narrow(1, first, t));
-    mixed.narrow(0, first, t).copy_(attend(p.q.narrow(1, first, t), slot.k, slot.v));
+    mixed.narrow(0, first, t)
+        .copy_(attend(p.q.narrow(1, first, t), slot.k, slot.v, decoder_.config().windows[layer]));
   };
   if (cases_.size() == 1) {
     one_case(0);  // torch spreads the heads over the threads

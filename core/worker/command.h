@@ -12,7 +12,8 @@ namespace polykv {
 
 struct OpenModel {
   std::string folder;
-};  // also makes the default case set
+  std::string cases{};  // JSON lines to start with; empty or unreadable = the default case set
+};
 struct OpenCases {
   std::string path;
 };  // JSON lines

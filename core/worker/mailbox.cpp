@@ -6,8 +6,7 @@ namespace polykv {
 namespace {
 
 bool changes_cases(const Command& c) {
-  return std::holds_alternative<OpenModel>(c) || std::holds_alternative<OpenCases>(c) ||
-         std::holds_alternative<MakeCases>(c);
+  return std::holds_alternative<OpenCases>(c) || std::holds_alternative<MakeCases>(c);
 }
 
 template <typename T>
@@ -17,21 +16,34 @@ void drop(std::deque<Command>& waiting) {
 
 }  // namespace
 
+Mailbox::Running Mailbox::kind_of(const Command& c) {
+  if (std::holds_alternative<OpenModel>(c)) return Running::model;
+  if (changes_cases(c)) return Running::cases;
+  return std::holds_alternative<ScorePlan>(c) ? Running::score : Running::other;
+}
+
+// What runs and makes no sense any more once the command has come.
+bool Mailbox::stops_work(const Command& command) const {
+  if (running_ == Running::idle_work || std::holds_alternative<CancelWork>(command)) return true;
+  switch (kind_of(command)) {
+    case Running::model:
+      return true;
+    case Running::cases:
+      return running_ == Running::cases || running_ == Running::score;
+    case Running::score:
+      return running_ == Running::score;
+    default:
+      return false;
+  }
+}
+
 void Mailbox::post(Command command) {
   {
     const std::lock_guard lock(mutex_);
-    if (std::holds_alternative<ScorePlan>(command)) {
-      drop<ScorePlan>(waiting_);
-      if (runs_score_) cancel_ = true;
-    } else if (std::holds_alternative<LookAt>(command)) {
-      drop<LookAt>(waiting_);
-    } else if (changes_cases(command)) {
-      cancel_ = true;
-    } else if (std::holds_alternative<CancelWork>(command)) {
-      std::erase_if(waiting_, changes_cases);
-      cancel_ = true;
-    }
-    if (runs_idle_) cancel_ = true;
+    if (stops_work(command)) cancel_ = true;
+    if (std::holds_alternative<ScorePlan>(command)) drop<ScorePlan>(waiting_);
+    if (std::holds_alternative<LookAt>(command)) drop<LookAt>(waiting_);
+    if (std::holds_alternative<CancelWork>(command)) std::erase_if(waiting_, changes_cases);
     waiting_.push_back(std::move(command));
   }
   changed_.notify_all();
@@ -59,7 +71,7 @@ std::optional<Command> Mailbox::take(bool idle_work_waits) {
   Command command = std::move(waiting_.front());
   waiting_.pop_front();
   cancel_ = false;
-  runs_score_ = runs_idle_ = false;
+  running_ = kind_of(command);
   return command;
 }
 
@@ -68,19 +80,9 @@ bool Mailbox::closed() const {
   return closed_;
 }
 
-void Mailbox::start_score() {
-  const std::lock_guard lock(mutex_);
-  runs_score_ = true;
-  // A newer plan may have come in between take() and here.
-  if (std::any_of(waiting_.begin(), waiting_.end(),
-                  [](const Command& c) { return std::holds_alternative<ScorePlan>(c); })) {
-    cancel_ = true;
-  }
-}
-
 void Mailbox::start_idle_work() {
   const std::lock_guard lock(mutex_);
-  runs_idle_ = true;
+  running_ = Running::idle_work;
   cancel_ = closed_ || !waiting_.empty();
 }
 

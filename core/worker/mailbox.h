@@ -13,9 +13,9 @@ namespace polykv {
 
 class Mailbox {
  public:
-  // Any thread. A ScorePlan or LookAt replaces one that still waits. OpenModel, OpenCases,
-  // MakeCases and CancelWork cancel what runs, a ScorePlan a running score only, anything cancels
-  // idle work.
+  // Any thread. A ScorePlan or LookAt replaces one that still waits. What runs is cancelled by
+  // CancelWork (which also drops new cases that wait) and OpenModel; new cases cancel older ones
+  // and a score; a ScorePlan cancels a score; anything cancels idle work.
   void post(Command command);
   void close();  // cancels what runs; take() returns nothing from now on
 
@@ -23,20 +23,22 @@ class Mailbox {
   // command waits. Nothing is also what a closed mailbox gives.
   std::optional<Command> take(bool idle_work_waits);
   bool closed() const;
-  // Worker only: the work that starts now is a score (a newer plan cancels it) or idle work (any
-  // command cancels it).
-  void start_score();
-  void start_idle_work();
+  void start_idle_work();  // worker only: until the next take()
   const CancelFlag* cancel_flag() const { return &cancel_; }
   // Any thread: returns when nothing waits and nothing runs.
   void wait_until_idle() const;
 
  private:
+  enum class Running { model, cases, score, idle_work, other };
+  static Running kind_of(const Command& command);
+  bool stops_work(const Command& command) const;
+
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   std::deque<Command> waiting_;
   CancelFlag cancel_ = false;
-  bool closed_ = false, busy_ = true, runs_score_ = false, runs_idle_ = false;
+  bool closed_ = false, busy_ = true;
+  Running running_ = Running::other;
 };
 
 }  // namespace polykv

@@ -148,6 +148,27 @@ struct Session::State {
     add_log(name + ": prefilled in " + fixed(seconds_since(start), 1) + " s.", LogLine::Kind::info);
   }
 
+  void open_case_file(std::shared_ptr<const Model> with, const std::string& path,
+                      const CancelFlag* cancel) {
+    std::vector<Case> cases = read_cases(path, with->tokenizer());
+    const std::string name = std::filesystem::path(path).filename().string() + ", " +
+                             std::to_string(cases.size()) + " cases";
+    load_cases(std::move(with), std::move(cases), name, cancel);
+  }
+
+  // False when there is no file, or one that cannot be used, which the log then says.
+  bool load_case_file(std::shared_ptr<const Model> with, const std::string& path,
+                      const CancelFlag* cancel) {
+    if (path.empty()) return false;
+    try {
+      open_case_file(std::move(with), path, cancel);
+      return true;
+    } catch (const Error& error) {
+      add_log(error.what(), LogLine::Kind::error);
+      return false;
+    }
+  }
+
   std::vector<Case> default_cases(const Model& with, const MakeCases& command) const {
     NeedleSettings like = command.like;
     // Question and answer need room behind the context.
@@ -248,8 +269,10 @@ void Session::open_model(const OpenModel& command, const CancelFlag* cancel) {
   State& s = *state_;
   s.work(Work::loading, 0, "opening " + command.folder);
   const auto model = Model::open(command.folder, s.progress(Work::loading), cancel);
-  const MakeCases cases;
-  s.load_cases(model, s.default_cases(*model, cases), State::name_of(cases), cancel);
+  if (!s.load_case_file(model, command.cases, cancel)) {
+    const MakeCases cases;
+    s.load_cases(model, s.default_cases(*model, cases), State::name_of(cases), cancel);
+  }
   s.add_log("Opened " + model->name() + ": " + std::to_string(model->shape().layers) + " layers, " +
                 fixed(double(model->parameters()) / 1e6, 2) + " M parameters.",
             LogLine::Kind::info);
@@ -259,10 +282,7 @@ void Session::open_model(const OpenModel& command, const CancelFlag* cancel) {
 void Session::open_cases(const OpenCases& command, const CancelFlag* cancel) {
   State& s = *state_;
   if (!s.model) fail_input(command.path, "", "cannot be opened before a model is open");
-  std::vector<Case> cases = read_cases(command.path, s.model->tokenizer());
-  const std::string name = std::filesystem::path(command.path).filename().string() + ", " +
-                           std::to_string(cases.size()) + " cases";
-  s.load_cases(s.model, std::move(cases), name, cancel);
+  s.open_case_file(s.model, command.path, cancel);
   s.rescore_wanted(cancel);
 }
 

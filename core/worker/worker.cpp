@@ -39,10 +39,7 @@ void Worker::State::handle(Session& session, Command& command) {
   if (auto* make = std::get_if<MakeCases>(&command)) session.make_cases(*make, cancel);
   if (auto* look = std::get_if<LookAt>(&command)) session.look_at(*look);
   if (std::holds_alternative<RunCheck>(command)) session.run_check(cancel);
-  if (auto* plan = std::get_if<ScorePlan>(&command)) {
-    mailbox.start_score();
-    session.score(*plan, cancel);
-  }
+  if (auto* plan = std::get_if<ScorePlan>(&command)) session.score(*plan, cancel);
 }
 
 void Worker::State::loop() {

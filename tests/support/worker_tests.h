@@ -12,7 +12,7 @@ inline void open_small(Worker& worker) {
   make.count = 2;
   make.like.context_tokens = 120;
   make.like.keys = 2;
-  worker.post(make);  // replaces the default set, whose prefill it cancels
+  worker.post(make);
   worker.wait_idle();
 }
 

@@ -3,7 +3,6 @@
 
 #include "tests/views/window_stage.h"
 #include "views/keys.h"
-#include "core/policies/policy.h"
 #include "views/layers_model.h"
 
 namespace polykv {
@@ -23,7 +22,6 @@ int total(const Plan& plan) {
 }  // namespace
 
 TEST_CASE("the window draws an empty, a loading, a fresh, a busy and a full snapshot") {
-  int last = 0;
   for (const Fake kind : {Fake::empty, Fake::loading, Fake::ready, Fake::busy, Fake::full}) {
     const bool has_plan = kind != Fake::empty && kind != Fake::loading;
     const Plan plan = has_plan ? fake_plan() : Plan{};
@@ -32,8 +30,6 @@ TEST_CASE("the window draws an empty, a loading, a fresh, a busy and a full snap
     CHECK(stage.ui.places.count("panel.heatmap") == 1);
     CHECK(stage.ui.places.count("bar.0") == (has_plan ? 1u : 0u));
     CHECK(stage.posted().empty());
-    if (kind == Fake::full) CHECK(stage.vertices() > last);
-    last = stage.vertices();
   }
 }
 
@@ -57,7 +53,8 @@ TEST_CASE("a mouse drag on bar.2 changes layer 2, keeps the total exactly and po
   stage.release();
   CHECK(stage.budget(2) == after);
   CHECK_FALSE(stage.ui.history.dragging());
-  step_plan(*std::make_unique<Frame>(Frame{stage.now, stage.ui, stage.theme, stage.out}), true);
+  Frame frame{stage.now, stage.ui, stage.theme, stage.out};
+  step_plan(frame, true);
   CHECK(stage.budget(2) == before);  // one drag is one undo step
 }
 
@@ -209,9 +206,9 @@ TEST_CASE("the policy menu of a layer sets that layer alone") {
   Stage stage = full_stage();
   stage.click("policy.4");
   REQUIRE(stage.ui.band.menu_layer == 4);
-  stage.click("band policy.0");
+  stage.click("band policy.tova");
   const auto& layers = stage.plan().of(Phase::prefill);
-  CHECK(layers[4].policy == policies()[0].id);
+  CHECK(layers[4].policy == "tova");
   for (const int other : {0, 1, 2, 3, 5})
     CHECK(layers[other] == fake_plan().of(Phase::prefill)[other]);
   CHECK(stage.posted().size() == 1);

@@ -1,7 +1,9 @@
 #pragma once
-// A window without a screen: ImGui with its built-in font, drawn into nothing, with synthetic input.
+// A window without a screen: ImGui with its built-in font, drawn into nothing, with synthetic
+// input.
 #include <imgui.h>
 
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,7 @@ class Stage {
     context_ = ImGui::CreateContext();
     ImGuiIO& io = ImGui::GetIO();
     io.IniFilename = nullptr;
+    io.BackendFlags |= ImGuiBackendFlags_RendererHasVtxOffset;  // as the OpenGL 3 backend
     io.DisplaySize = ImVec2(width, height);
     unsigned char* pixels = nullptr;
     int w = 0, h = 0;

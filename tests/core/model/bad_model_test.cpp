@@ -73,7 +73,11 @@ TEST_CASE("a broken config is named with file, key and expectation") {
       {[](Json& j) { j["num_key_value_heads"] = 3; }, "num_key_value_heads", "divisor"},
       {[](Json& j) { j["rope_scaling"]["type"] = "longrope"; }, "rope_scaling", "not supported"},
       {[](Json& j) { j["rope_scaling"]["factor"] = -1; }, "rope_scaling.factor", "above 0"},
-      {[](Json& j) { j["sliding_window"] = 32; }, "sliding_window", "not supported"},
+      {[](Json& j) {
+         j["architectures"] = {"MistralForCausalLM"};
+         j["sliding_window"] = "wide";
+       },
+       "sliding_window", "whole number"},
       {[](Json& j) { j["hidden_act"] = "gelu"; }, "hidden_act", "silu"},
       {[](Json& j) { j = Json::array(); }, "", "object"},
   };

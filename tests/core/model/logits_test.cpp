@@ -8,7 +8,8 @@ using namespace polykv;
 
 namespace {
 
-const char* kModels[] = {"llama_gqa", "qwen2_tied", "qwen3_qknorm", "llama_linear"};
+const char* kModels[] = {"llama_gqa",      "qwen2_tied",  "qwen3_qknorm", "llama_linear",
+                         "llama_mha_yarn", "mistral_gqa", "mistral_swa"};
 constexpr double kTolerance = 2e-4;  // the fixtures' own bound in fp32
 
 std::vector<float> tensor(const SafetensorsFile& file, const std::string& name) {
@@ -65,6 +66,40 @@ TEST_CASE("32 greedy tokens equal the reference software") {
       CHECK(generate(*model, request).ids == reference.ints(size + ".greedy"));
     }
   }
+}
+
+TEST_CASE("the chunk size of the prefill does not change the logits") {
+  const ScratchFolder scratch;
+  for (const std::string name : {"llama_gqa", "mistral_swa"}) {
+    const auto model = Model::open(golden("models/" + name));
+    const GoldenFile reference(golden("logits/" + name + ".safetensors"));
+    for (const int chunk : {1, 7, 32, 33, 1000}) {
+      LogitsRequest request;
+      request.ids = reference.ints("long.input_ids");
+      request.chunk = chunk;
+      request.out = scratch.file("out.safetensors");
+      write_logits(*model, request);
+      INFO(name << " chunk " << chunk);
+      CHECK(largest_difference(tensor(SafetensorsFile(request.out), "logits"),
+                               reference.floats("long.logits")) <= 1e-4);
+    }
+  }
+}
+
+TEST_CASE("a windowed layer keeps its window and no more, whatever the plan says") {
+  const auto model = Model::open(golden("models/mistral_swa"));
+  const GoldenFile reference(golden("logits/mistral_swa.safetensors"));
+  GenerateRequest request;
+  request.context = reference.ints("long.input_ids");
+  request.plan = uniform_plan("knorm", 8, model->shape().layers, QueryVisibility::aware);
+  const KeepResult kept = keep(*model, request);
+  CHECK(kept.kv_bytes == model->kv_bytes(32) * model->shape().layers);
+  for (const KeptRows& layer : kept.layers) {
+    CHECK(layer.positions[0].size() == 32);
+    CHECK(layer.positions[0].back() == kept.tokens - 1);
+  }
+  request.stop_at_eos = false;
+  CHECK(generate(*model, request).ids == reference.ints("long.greedy"));
 }
 
 TEST_CASE("only the last logits are written when asked for") {
