@@ -19,8 +19,9 @@ install_packages() {
     return
   fi
   local installed missing=() package
-  installed=" $(dpkg-query -W -f='${db:Status-Status}:${Package}\n' "${PACKAGES[@]}" 2>/dev/null |
-                sed -n 's/^installed://p' | tr '\n' ' ') "
+  # dpkg-query fails when it does not know one of them.
+  installed=$(dpkg-query -W -f='${db:Status-Status}:${Package}\n' "${PACKAGES[@]}" 2>/dev/null || true)
+  installed=" $(sed -n 's/^installed://p' <<<"$installed" | tr '\n' ' ') "
   for package in "${PACKAGES[@]}"; do
     [[ $installed == *" $package "* ]] || missing+=("$package")
   done
@@ -49,19 +50,21 @@ python_with_pip() {
 
 # pip_folder FOLDER PACKAGE..: installs wheels into a folder of their own, all or nothing.
 pip_folder() {
-  local folder=$1 python part
+  local folder=$1 python part quiet=()
   shift
+  [[ -t 2 ]] || quiet=(--quiet)
   python=$(python_with_pip)
   mkdir -p "$(dirname "$folder")"
   part=$(mktemp -d "$folder.part.XXXXXX")
   chmod 755 "$part"
-  if ! "$python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
+  if ! "$python" -m pip install "${quiet[@]}" --disable-pip-version-check --no-cache-dir \
          --root-user-action=ignore --target "$part" "$@" >&2; then
     rm -rf "$part"
     die "pip could not install $*; check the network and the free space of $(dirname "$folder")"
   fi
   # Another run may have been faster; then its folder stays.
   mv -T "$part" "$folder" 2>/dev/null || rm -rf "$part"
+  [[ -d $folder ]] || die "$folder could not be made; check its permissions"
 }
 
 # Sets LIBTORCH to the wheel's LibTorch unless the caller brought one.
@@ -90,6 +93,7 @@ configure() {
   stamp="LIBTORCH=${LIBTORCH:-} CMAKE_PREFIX_PATH=${CMAKE_PREFIX_PATH:-} CXX=${CXX:-} $*"
   [[ -f $folder/build.ninja && $(cat "$folder/.configured" 2>/dev/null) == "$stamp" ]] && return
   say "Configuring $folder"
+  rm -f "$folder/.configured"
   cmake -S . -B "$folder" -G Ninja -U 'TORCH_*' -DLIBTORCH="${LIBTORCH:-}" "$@" >&2 ||
     die "CMake could not configure $folder; if the clone was moved, delete $folder and try again"
   printf '%s' "$stamp" >"$folder/.configured"

@@ -21,7 +21,7 @@ namespace {
 }
 
 // The cause alone: nlohmann's what() starts with its exception id and the position.
-std::string parse_cause(const Json::parse_error& error) {
+std::string parse_cause(const Json::exception& error) {
   const std::string what = error.what();
   const auto colon = what.find(": ");
   std::string cause = colon == std::string::npos ? what : what.substr(colon + 2);
@@ -98,6 +98,8 @@ Json parse_json(std::string_view text, const std::string& origin) {
     const std::size_t before = at > 0 ? at - 1 : 0;
     const auto line = 1 + std::count(text.begin(), text.begin() + before, '\n');
     fail_input(origin, "line " + std::to_string(line), "not JSON, " + parse_cause(error));
+  } catch (const Json::out_of_range& error) {  // 1e999 is no parse_error
+    fail_input(origin, "", "expected numbers that a double holds, " + parse_cause(error));
   }
 }
 

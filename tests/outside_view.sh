@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=app/setup.sh
 source app/setup.sh
-MODELS=(llama_gqa)
+MODELS=(llama_gqa llama_linear llama_mha_yarn mistral_gqa mistral_swa qwen2_tied qwen3_qknorm)
 POLICIES=(knorm snapkv_w8_k5 snapkv_w16_k7 tova streaming_s4 observed)  # names as in the fixtures
 
 fixtures=../shared/fixtures
@@ -24,8 +24,9 @@ trap 'rm -r "$chosen"' EXIT
 mkdir "$chosen"/{models,logits,tokenizer,policies}
 for model in "${MODELS[@]}"; do
   for file in models/"$model" logits/"$model".safetensors tokenizer/"$model"{,.decode}.jsonl; do
-    ln -s "$(realpath "$fixtures/$file")" "$chosen/$file"
+    [[ ! -e $fixtures/$file ]] || ln -s "$(realpath "$fixtures/$file")" "$chosen/$file"
   done
+  [[ -e $fixtures/policies/$model.safetensors ]] || continue
   # Only the tensors of policies that exist.
   "$python" - "$fixtures/policies/$model.safetensors" "$chosen/policies/$model.safetensors" \
     "${POLICIES[@]}" <<'PYTHON'

@@ -106,7 +106,9 @@ void fill_check(ContextModel& context, const Snapshot& now) {
   }
   context.check_word = "Engine check " + state;
   context.check_short = "Engine " + state;
-  const std::string title = context.check_word + (now.model ? " \u00b7 click to run it" : "");
+  std::string title = context.check_word;
+  if (now.model)
+    title += now.check.empty() ? " \u00b7 click to run it" : " \u00b7 click to run it again";
   context.check_lines.insert(context.check_lines.begin(), title);
 }
 

@@ -190,7 +190,8 @@ std::vector<BandColumn> lay_out_columns(const Theme& t, Rect band, const BandMod
                         : w > t.px(28) ? w - t.px(12)
                                        : w - t.px(2);
     const float top = band.y + t.px(column.beside ? 114 : 132);
-    const float bar_x = column.beside ? left + t.px(10) : left + (w - bar_w) / 2;
+    const float bar_x =
+        column.beside ? left + t.px(w < t.px(130) ? 6 : 10) : left + (w - bar_w) / 2;
     column.bar = {std::round(bar_x), top, std::max(1.0f, std::round(bar_w)),
                   band.y + band.h - t.px(14) - top};
     columns.push_back(column);

@@ -54,7 +54,13 @@ bool draw_policy(Frame& f, const BandModel& model, const BandColumn& column) {
                      std::round(w - 2 * inset), t.px(24)};
   f.ui.places[name_of("policy", column.layer)] = chip;
   const std::string id = name_of("policy", column.layer);
-  if (w >= t.px(96)) return draw_chip(t, id.c_str(), chip, layer.code, layer.policy);
+  if (w >= t.px(96)) {
+    // Code and name; else the name; else the code.
+    const float room = chip.w - t.px(27), name = text_width(t.font.body, layer.policy);
+    const float both = text_width(t.font.mono, layer.code) + t.px(6) + name;
+    if (both <= room) return draw_chip(t, id.c_str(), chip, layer.code, layer.policy);
+    return draw_chip(t, id.c_str(), chip, "", name <= room ? layer.policy : layer.code);
+  }
   ImGui::SetCursorScreenPos(ImVec2(chip.x, chip.y));
   const bool pressed = ImGui::InvisibleButton(id.c_str(), ImVec2(std::max(1.0f, chip.w), chip.h));
   const bool hot = ImGui::IsItemHovered();
@@ -173,8 +179,8 @@ void draw_value(Frame& f, const BandModel& model, const BandColumn& column) {
   const bool two_lines = bar.h < t.px(64);
   Rect area;
   if (column.beside) {
-    const float x = bar.x + bar.w + t.px(12);
-    area = {x, foot - t.px(two_lines ? 46 : 54), column.area.x + column.area.w - x - t.px(6),
+    const float x = bar.x + bar.w + t.px(column.area.w < t.px(130) ? 8 : 12);
+    area = {x, foot - t.px(two_lines ? 46 : 54), column.area.x + column.area.w - x - t.px(2),
             t.px(two_lines ? 46 : 54)};
   } else {
     area = {column.area.x + t.px(1), bar.y - t.px(22), column.area.w - t.px(2), t.px(20)};
@@ -201,7 +207,9 @@ void draw_value(Frame& f, const BandModel& model, const BandColumn& column) {
   }
   const int below = column.kib_shown ? 2 : 1;
   float y = foot - t.px(6) - t.px(14) * static_cast<float>(below - 1);
-  draw_text(t, t.font.value, area.x, y - t.px(18), strong, lines[0], Align::left, area.w);
+  const bool fits = text_width(t.font.value, lines[0]) <= area.w;
+  draw_text(t, fits ? t.font.value : t.font.strong, area.x, y - t.px(18), strong, lines[0],
+            Align::left, area.w);
   for (int i = 1; i <= below; ++i, y += t.px(14)) {
     const bool shows_delta = i == 1 && !delta.empty();
     draw_text(t, shows_delta ? t.font.small_medium : t.font.small, area.x, y,

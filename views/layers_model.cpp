@@ -46,8 +46,11 @@ void fill_floor(BandLayer& layer, const LayerChoice& choice, int cap) {
 }
 
 std::string plan_stamp(const Ui& ui, const Plan& plan) {
-  if (ui.history.dragging()) return "edit of " + plan.name;
-  return plan.name + " \u00b7 plan " + plan_fingerprint(plan).substr(0, 8);
+  if (ui.history.dragging()) return "edit of " + ui.band.before_drag.name;
+  const std::string print = plan_fingerprint(plan);
+  // Plans made by hand carry the first digits in their name.
+  if (plan.name.ends_with(" " + print.substr(0, 4))) return plan.name;
+  return plan.name + " \u00b7 plan " + print.substr(0, 8);
 }
 
 }  // namespace
@@ -106,6 +109,7 @@ BandModel condense_band(const Snapshot& now, const Ui& ui) {
     layer.share =
         band.cap > 0 ? std::min(1.0, static_cast<double>(layer.budget) / band.cap) : kUnknown;
     layer.bytes = layer.budget * bytes_per_token(now);
+    if (ui.band.phase == Phase::decode) layer.bytes = kUnknown;  // grows with the answer
     layer.kept_mass = kUnknown;
     if (ui.band.phase == Phase::prefill) {
       layer.kept_mass_is_exact = exact;
@@ -121,6 +125,7 @@ BandModel condense_band(const Snapshot& now, const Ui& ui) {
     if (!layer.full) largest = std::max(largest, layer.budget);
     band.layers.push_back(std::move(layer));
   }
+  if (largest == 0) largest = band.cap;  // all full
   band.scale_top = ui.band.scale_top > 0 ? ui.band.scale_top : scale_top_for(largest, band.cap);
   return band;
 }
@@ -152,6 +157,7 @@ std::optional<int> parse_budget(const std::string& text, int unit, int cap,
 }
 
 std::vector<std::string> value_lines(const BandLayer& layer, int unit) {
+  if (layer.full && !std::isfinite(layer.bytes)) return {"full", "", ""};  // the decode phase
   const std::string tokens = layer.full ? "full" : format_count(layer.budget);
   const std::string share = layer.full ? "100%" : format_number(layer.share * 100, 1) + "%";
   const std::string kib = format_kib(layer.bytes);

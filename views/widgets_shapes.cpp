@@ -11,6 +11,9 @@ constexpr float kPi = 3.14159265f;
 
 ImDrawList* list() { return ImGui::GetWindowDrawList(); }
 
+// The UI scale as the shapes without a theme see it: 13 px of Inter are a line box of 15.7 px.
+float text_scale() { return ImGui::GetFontSize() / 15.7f; }
+
 }  // namespace
 
 void fill_rect(Rect a, ImU32 color, float rounding) {
@@ -65,21 +68,22 @@ void draw_cross(float x, float y, float r, ImU32 color) {
 }
 
 void draw_caret(float x, float y, ImU32 color) {
-  const float k = ImGui::GetFontSize() / 13.0f;
-  const float w = 3.5f * std::max(1.0f, std::round(k)), h = 2.25f * std::max(1.0f, std::round(k));
+  const float w = 3.5f * text_scale(), h = 2.25f * text_scale();
   list()->AddTriangleFilled(ImVec2(x - w, y - h), ImVec2(x + w, y - h), ImVec2(x, y + h), color);
 }
 
 void draw_lock(float x, float y, ImU32 color, bool closed) {
   // Body 9 x 6.5 with a shackle above; open: the shackle stands to the right, turned out.
+  const float k = text_scale(), r = 2.6f * k;
   x = std::round(x), y = std::round(y);
-  list()->AddRectFilled(ImVec2(x - 4.5f, y - 1), ImVec2(x + 4.5f, y + 5.5f), color, 1.2f);
-  const float cx = closed ? x : x + 4.5f;
-  list()->PathLineTo(ImVec2(cx - 2.6f, y - 1));
-  list()->PathLineTo(ImVec2(cx - 2.6f, y - 2.6f));
-  list()->PathArcTo(ImVec2(cx, y - 2.6f), 2.6f, kPi, 2 * kPi, 10);
-  list()->PathLineTo(ImVec2(cx + 2.6f, closed ? y - 1 : y - 2.0f));
-  list()->PathStroke(color, 0, 1.5f);
+  list()->AddRectFilled(ImVec2(x - 4.5f * k, y - k), ImVec2(x + 4.5f * k, y + 5.5f * k), color,
+                        1.2f * k);
+  const float cx = closed ? x : x + 4.5f * k;
+  list()->PathLineTo(ImVec2(cx - r, y - k));
+  list()->PathLineTo(ImVec2(cx - r, y - r));
+  list()->PathArcTo(ImVec2(cx, y - r), r, kPi, 2 * kPi, 10);
+  list()->PathLineTo(ImVec2(cx + r, closed ? y - k : y - 2 * k));
+  list()->PathStroke(color, 0, 1.5f * k);
 }
 
 void draw_ring(float x, float y, float r, ImU32 color, float thickness) {

@@ -7,7 +7,7 @@
 #include "app/commands/table.h"
 #include "core/error.h"
 #include "core/model/config.h"
-#include "core/model/safetensors.h"
+#include "core/model/weights.h"
 
 namespace polykv {
 namespace {
@@ -23,30 +23,28 @@ std::int64_t free_memory() {
   return 0;
 }
 
-std::int64_t weight_file_bytes(const std::string& folder) {
-  std::int64_t bytes = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.path().extension() == ".safetensors") {
-      bytes += static_cast<std::int64_t>(entry.file_size());
+std::int64_t count_parameters(const Weights& weights) {
+  std::int64_t count = 0;
+  for (const auto& file : weights.files()) {
+    for (const auto& [name, tensor] : file->tensors()) {
+      std::int64_t size = 1;
+      for (const std::int64_t side : tensor.shape) size *= side;
+      count += size;
     }
   }
-  return bytes;
+  return count;
 }
 
-std::int64_t count_parameters(const SafetensorsFile& weights) {
-  std::int64_t count = 0;
-  for (const auto& [name, tensor] : weights.tensors()) {
-    std::int64_t size = 1;
-    for (const std::int64_t side : tensor.shape) size *= side;
-    count += size;
-  }
-  return count;
+std::int64_t file_bytes(const Weights& weights) {
+  std::int64_t bytes = 0;
+  for (const auto& file : weights.files()) bytes += static_cast<std::int64_t>(file->bytes().size());
+  return bytes;
 }
 
 Json make_card(const std::string& folder, const Options& given) {
   const ModelConfig config = read_config(folder);
   const ModelShape& shape = config.shape;
-  const SafetensorsFile weights(folder + "/model.safetensors");
+  const Weights weights(folder);
   const int tokens = given.integer("--tokens", shape.max_tokens, 1, shape.max_tokens);
   const std::int64_t parameters = count_parameters(weights);
   const std::int64_t weight_bytes = parameters * kComputeBytes;
@@ -66,7 +64,7 @@ Json make_card(const std::string& folder, const Options& given) {
           {"rope", config.rope.kind},
           {"stored_dtype", config.stored_dtype},
           {"parameters", parameters},
-          {"weight_file_bytes", weight_file_bytes(folder)},
+          {"weight_file_bytes", file_bytes(weights)},
           {"weight_bytes", weight_bytes},
           {"tokens", tokens},
           {"kv_bytes", kv_bytes},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <filesystem>
 
 #include "core/model/json_fields.h"
@@ -46,6 +47,9 @@ void read_yarn(const JsonFields& scaling, RopeSettings& rope) {
   if (scaling.has("mscale") && scaling.has("mscale_all_dim")) {
     scale = yarn_scale(rope.factor, scaling.above_zero("mscale")) /
             yarn_scale(rope.factor, scaling.above_zero("mscale_all_dim"));
+    if (!(scale > 0) || !std::isfinite(scale)) {
+      scaling.fail("mscale", "expected a scale that a double holds");
+    }
   }
   rope.attention_factor = scaling.above_zero_or("attention_factor", scale);
 }
@@ -67,6 +71,9 @@ RopeSettings read_rope(const JsonFields& fields, const Json& config, const std::
                                   "dynamic, llama3 or yarn");
   }
   rope.factor = scaling.above_zero("factor");
+  if (rope.kind == "dynamic" && rope.factor * fields.positive("max_position_embeddings") > 1e9) {
+    scaling.fail("factor", "expected at most 1000000000 positions in all");
+  }
   rope.original_max_tokens = scaling.positive_or("original_max_position_embeddings",
                                                  fields.positive("max_position_embeddings"));
   if (rope.kind == "llama3") {
@@ -86,7 +93,9 @@ std::vector<int> read_ids(const JsonFields& fields, const std::string& key) {
   if (!fields.has(key)) return ids;
   const Json& value = fields.at(key);
   for (const Json& id : value.is_array() ? value : Json::array({value})) {
-    if (!id.is_number_integer()) fields.fail(key, "expected token ids, found " + id.dump());
+    if (!id.is_number_integer() || id < 0 || id > 1'000'000'000) {
+      fields.fail(key, "expected token ids, found " + id.dump());
+    }
     ids.push_back(id.get<int>());
   }
   return ids;
@@ -114,9 +123,15 @@ std::vector<int> read_windows(const JsonFields& fields, int layers, bool on_by_d
     }
     return windows;
   }
-  const int first = fields.has("use_sliding_window") && fields.has("max_window_layers")
-                        ? static_cast<int>(fields.at("max_window_layers").get<double>())
-                        : 0;
+  int first = 0;
+  if (fields.has("use_sliding_window") && fields.has("max_window_layers")) {
+    const Json& value = fields.at("max_window_layers");
+    if (!value.is_number_integer() || value < 0) {
+      fields.fail("max_window_layers",
+                  "expected a whole number of at least 0, found " + value.dump());
+    }
+    first = value > layers ? layers : value.get<int>();
+  }
   for (int l = first; l < layers; ++l) windows[l] = window;
   return windows;
 }
@@ -141,6 +156,7 @@ ModelConfig read_config(const std::string& folder) {
 
   ModelShape& shape = config.shape;
   shape.layers = fields.positive("num_hidden_layers");
+  if (shape.layers > 10'000) fields.fail("num_hidden_layers", "expected at most 10000");
   shape.query_heads = fields.positive("num_attention_heads");
   shape.kv_heads = fields.positive_or("num_key_value_heads", shape.query_heads);
   shape.hidden = fields.positive("hidden_size");
@@ -152,7 +168,13 @@ ModelConfig read_config(const std::string& folder) {
                                            std::to_string(shape.query_heads) + ", found " +
                                            std::to_string(shape.kv_heads));
   }
-  if (shape.head_dim % 2 != 0) fields.fail("head_dim", "expected an even number for RoPE");
+  if (shape.head_dim < 1 || shape.head_dim % 2 != 0) {
+    fields.fail("head_dim",
+                "expected an even number for RoPE, found " + std::to_string(shape.head_dim));
+  }
+  if (std::int64_t{shape.query_heads} * shape.head_dim > 1'000'000'000) {
+    fields.fail("head_dim", "expected at most 1000000000 channels in all heads");
+  }
 
   config.windows = family.windows ? read_windows(fields, shape.layers, family.windows_on)
                                   : std::vector<int>(shape.layers, 0);
@@ -173,7 +195,9 @@ ModelConfig read_config(const std::string& folder) {
 
   config.eos_ids = read_ids(fields, "eos_token_id");
   const std::string generation = folder + "/generation_config.json";
-  if (std::filesystem::exists(generation)) {
+  std::error_code ignored;  // a link to itself is there, and is refused when it is read
+  const auto found = std::filesystem::status(generation, ignored).type();
+  if (found != std::filesystem::file_type::not_found) {
     const Json extra = read_json_file(generation);
     const std::vector<int> ids = read_ids(JsonFields(extra, generation), "eos_token_id");
     if (!ids.empty()) config.eos_ids = ids;

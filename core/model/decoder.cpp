@@ -1,42 +1,59 @@
 #include "core/model/decoder.h"
 
-#include <cstring>
+#include <ATen/Parallel.h>
+
+#include <atomic>
 
 #include "core/error.h"
 #include "core/model/rope.h"
+#include "core/model/widen.h"
 
 namespace polykv {
 namespace {
 
-at::ScalarType scalar_type(StoredType type) {
-  switch (type) {
-    case StoredType::f16:
-      return at::kHalf;
-    case StoredType::bf16:
-      return at::kBFloat16;
-    case StoredType::f32:
-      break;
-  }
-  return at::kFloat;
-}
-
-// Reads tensors by name and shape as fp32 copies and counts the parameters.
+// Reads tensors by name and shape, widened to fp32, and counts the parameters.
 struct WeightReader {
   const Weights& weights;
   std::int64_t parameters = 0;
 
-  at::Tensor operator()(const std::string& name, const std::vector<std::int64_t>& shape) {
+  // Reads into contiguous fp32 memory of that shape.
+  void into(const std::string& name, const std::vector<std::int64_t>& shape, at::Tensor out) {
     const StoredTensor& stored = weights.find(name, shape);
-    // Bytes first: the data of a safetensors file need not be aligned to its type.
-    at::Tensor raw = at::empty(shape, scalar_type(stored.type));
-    std::memcpy(raw.data_ptr(), stored.data, stored.bytes);
-    at::Tensor tensor = raw.to(at::kFloat);
-    if (!at::isfinite(tensor).all().item<bool>()) {
+    std::atomic<bool> finite = true;
+    float* values = out.data_ptr<float>();
+    at::parallel_for(0, out.numel(), 1 << 18, [&](std::int64_t first, std::int64_t last) {
+      if (!widen(stored, first, last, values)) finite = false;
+    });
+    if (!finite) {
       fail_input(weights.file_of(name), name,
                  "holds NaN or infinite weights, expected finite numbers");
     }
-    parameters += tensor.numel();
+    parameters += out.numel();
+  }
+
+  at::Tensor operator()(const std::string& name, const std::vector<std::int64_t>& shape) {
+    at::Tensor tensor = at::empty(shape, at::kFloat);
+    into(name, shape, tensor);
     return tensor;
+  }
+
+  // Several tensors of the same columns (none = vectors) one below the other in one.
+  struct Part {
+    std::string name;
+    std::int64_t rows;
+  };
+  at::Tensor stacked(const std::vector<Part>& parts, std::optional<std::int64_t> columns) {
+    std::vector<std::int64_t> shape = {0};
+    if (columns) shape.push_back(*columns);
+    for (const Part& part : parts) shape[0] += part.rows;
+    const at::Tensor whole = at::empty(shape, at::kFloat);
+    std::int64_t row = 0;
+    for (const Part& part : parts) {
+      shape[0] = part.rows;
+      into(part.name, shape, whole.narrow(0, row, part.rows));
+      row += part.rows;
+    }
+    return whole;
   }
 };
 
@@ -59,22 +76,23 @@ Decoder::Decoder(const ModelConfig& config, const Weights& weights, const Progre
     Layer layer;
     layer.input_norm = read(base + "input_layernorm.weight", {hidden});
     layer.post_norm = read(base + "post_attention_layernorm.weight", {hidden});
-    layer.qkv = at::cat({read(attn("q_proj.weight"), {q_rows, hidden}),
-                         read(attn("k_proj.weight"), {kv_rows, hidden}),
-                         read(attn("v_proj.weight"), {kv_rows, hidden})});
+    const auto qkv = [&](const char* kind) {
+      return std::vector<WeightReader::Part>{{attn("q_proj.") + kind, q_rows},
+                                             {attn("k_proj.") + kind, kv_rows},
+                                             {attn("v_proj.") + kind, kv_rows}};
+    };
+    const auto gate_up = [&](const char* kind) {
+      return std::vector<WeightReader::Part>{{mlp("gate_proj.") + kind, ffn},
+                                             {mlp("up_proj.") + kind, ffn}};
+    };
+    layer.qkv = read.stacked(qkv("weight"), hidden);
     layer.out = read(attn("o_proj.weight"), {hidden, q_rows});
-    layer.gate_up = at::cat(
-        {read(mlp("gate_proj.weight"), {ffn, hidden}), read(mlp("up_proj.weight"), {ffn, hidden})});
+    layer.gate_up = read.stacked(gate_up("weight"), hidden);
     layer.down = read(mlp("down_proj.weight"), {hidden, ffn});
-    if (config.qkv_bias) {
-      layer.qkv_bias =
-          at::cat({read(attn("q_proj.bias"), {q_rows}), read(attn("k_proj.bias"), {kv_rows}),
-                   read(attn("v_proj.bias"), {kv_rows})});
-    }
+    if (config.qkv_bias) layer.qkv_bias = read.stacked(qkv("bias"), std::nullopt);
     if (config.out_bias) layer.out_bias = read(attn("o_proj.bias"), {hidden});
     if (config.mlp_bias) {
-      layer.gate_up_bias =
-          at::cat({read(mlp("gate_proj.bias"), {ffn}), read(mlp("up_proj.bias"), {ffn})});
+      layer.gate_up_bias = read.stacked(gate_up("bias"), std::nullopt);
       layer.down_bias = read(mlp("down_proj.bias"), {hidden});
     }
     if (config.qk_norm) {

@@ -40,6 +40,12 @@ std::string joined(const std::vector<std::string>& tokens, std::string_view betw
 
 using Tokens = std::vector<std::string>;
 
+std::size_t bytes_of(const Tokens& tokens) {
+  std::size_t bytes = 0;
+  for (const std::string& token : tokens) bytes += token.size();
+  return bytes;
+}
+
 void apply(const Replace& step, Tokens& tokens) {
   for (std::string& token : tokens) token = step.pattern.replace(token, step.content);
 }
@@ -101,7 +107,9 @@ void apply(const SpaceFromMeta& step, Tokens& tokens) {
 // The bytes one token adds to a text, whatever stands before and after it.
 std::string bytes_alone(const std::string& token, const std::vector<DecodeStep>& steps) {
   std::string bytes = token;
+  const std::size_t most = most_bytes(token.size());
   for (const DecodeStep& step : steps) {
+    if (bytes.size() > most) fail_growth();
     if (const auto* replace = std::get_if<Replace>(&step)) {
       bytes = replace->pattern.replace(bytes, replace->content);
     } else if (const auto* meta = std::get_if<SpaceFromMeta>(&step)) {
@@ -130,8 +138,10 @@ std::string escaped(char32_t code) {
 
 std::string decode_tokens(Tokens tokens, const Parts& parts) {
   if (!parts.decoder) return joined(tokens, " ");
+  const std::size_t most = most_bytes(bytes_of(tokens));
   for (const DecodeStep& step : *parts.decoder) {
     std::visit([&](const auto& one) { apply(one, tokens); }, step);
+    if (bytes_of(tokens) > most) fail_growth();
   }
   return joined(tokens);
 }

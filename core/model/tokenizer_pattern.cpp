@@ -75,6 +75,14 @@ std::string to_pcre2(std::string_view text, const Refuse& refuse) {
 
 }  // namespace
 
+// Steps of real tokenizers make a text a few times longer. A chain of steps that each multiply it
+// would end the memory.
+std::size_t most_bytes(std::size_t text_bytes) { return 64 * text_bytes + (1u << 20); }
+
+void fail_growth() {
+  fail_input("text", "", "the steps of tokenizer.json make it grow more than 64 times");
+}
+
 Pattern Pattern::literal(std::string text) {
   Pattern pattern;
   pattern.literal_ = std::move(text);
@@ -149,11 +157,13 @@ std::vector<Match> Pattern::find(std::string_view text) const {
 }
 
 std::string Pattern::replace(std::string_view text, std::string_view content) const {
+  const std::size_t most = most_bytes(text.size());
   std::string out;
   std::size_t from = 0;
   for (const Match& match : find(text)) {
     out.append(text, from, match.begin - from);
     out.append(content);
+    if (out.size() > most) fail_growth();
     from = match.end;
   }
   out.append(text, from);

@@ -14,6 +14,10 @@ struct Match {
   std::size_t begin = 0, end = 0;  // bytes
 };
 
+// The most bytes that the steps may make of so many; beyond it they throw an input Error.
+std::size_t most_bytes(std::size_t text_bytes);
+[[noreturn]] void fail_growth();
+
 class Pattern {
  public:
   static Pattern literal(std::string text);

@@ -216,6 +216,7 @@ void index_added_tokens(Parts& parts) {
 }
 
 std::string normalize(std::string text, const std::vector<NormalizeStep>& steps) {
+  const std::size_t most = most_bytes(text.size());
   for (const NormalizeStep& step : steps) {
     text = std::visit(
         Overloaded{
@@ -223,11 +224,13 @@ std::string normalize(std::string text, const std::vector<NormalizeStep>& steps)
             [&](const Prepend& prepend) { return text.empty() ? text : prepend.text + text; },
             [&](const Replace& replace) { return replace.pattern.replace(text, replace.content); }},
         step);
+    if (text.size() > most) fail_growth();
   }
   return text;
 }
 
 std::vector<Piece> split_text(std::string_view text, const Parts& parts) {
+  const std::size_t most = most_bytes(text.size());
   std::vector<Piece> pieces;
   split_added({std::string(text), -1, true}, parts.plain_index, parts.added, pieces);
   pieces = split_each(std::move(pieces), [&](Piece& piece, std::vector<Piece>& out) {
@@ -241,6 +244,9 @@ std::vector<Piece> split_text(std::string_view text, const Parts& parts) {
                             [&](const Metaspace& meta) { split_metaspace(piece, meta, out); }},
                  step);
     });
+    std::size_t bytes = 0;
+    for (const Piece& piece : pieces) bytes += piece.text.size();
+    if (bytes > most) fail_growth();
   }
   return pieces;
 }

@@ -11,7 +11,10 @@ Weights::Weights(const std::string& folder) {
   const std::string single = folder + "/model.safetensors";
   const std::string index = single + ".index.json";
   origin_ = single;
-  if (!std::filesystem::exists(single) && std::filesystem::exists(index)) {
+  // Only a file that is not there gives way to the index: a link to itself is an error.
+  std::error_code ignored;
+  const auto found = std::filesystem::status(single, ignored).type();
+  if (found == std::filesystem::file_type::not_found && std::filesystem::exists(index, ignored)) {
     origin_ = index;
     open_shards(folder, index);
     return;

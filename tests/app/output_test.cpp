@@ -246,6 +246,24 @@ TEST_CASE("inspect counts the embedded model's parameters and bytes") {
   CHECK(card.at("kv_bytes") == 1000 * kBytesPerToken);
 }
 
+TEST_CASE("inspect adds up the shards of a checkpoint") {
+  const fs::path folder = fs::path(POLYKV_SOURCE) / "tests/goldens/models/mistral_gqa";
+  const Json card = answer("inspect " + folder.string());
+  const Json config = read_json_file(folder / "config.json");
+  const int hidden = config.at("hidden_size"), inner = config.at("intermediate_size"),
+            layers = config.at("num_hidden_layers"), vocab = config.at("vocab_size"),
+            queries = config.at("num_attention_heads").get<int>() * 32,
+            keys = config.at("num_key_value_heads").get<int>() * 32;
+  CHECK(card.at("parameters") ==
+        2 * vocab * hidden + hidden +
+            layers * (2 * hidden * queries + 2 * hidden * keys + 3 * hidden * inner + 2 * hidden));
+  std::uintmax_t bytes = 0;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() == ".safetensors") bytes += entry.file_size();
+  }
+  CHECK(card.at("weight_file_bytes") == bytes);
+}
+
 TEST_CASE("check finds all lights on for the embedded model") {
   const Json lights = answer("check");
   CHECK(lights.at("ok") == true);

@@ -124,6 +124,8 @@ TEST_CASE("a locked bar cannot be dragged and keeps its budget when others are")
   stage.point_at("bar.2");
   stage.press();
   stage.drag(0, -30);
+  CHECK_FALSE(stage.ui.history.dragging());
+  CHECK(stage.ui.pill == Pill::exact);
   stage.release();
   CHECK(stage.budget(2) == locked);
   CHECK(stage.posted().empty());

@@ -1,0 +1,13 @@
+#pragma once
+// Stored weights to fp32 in one pass over the bytes.
+#include <cstddef>
+
+#include "core/model/safetensors.h"
+
+namespace polykv {
+
+// Converts elements [first, last) of the tensor (data may be unaligned) to out[first ..]. False
+// when one of them is NaN or infinite. Exact for fp16, bf16 and fp32.
+bool widen(const StoredTensor& tensor, std::size_t first, std::size_t last, float* out);
+
+}  // namespace polykv

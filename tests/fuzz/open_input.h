@@ -1,0 +1,79 @@
+#pragma once
+// What the fuzz targets and the corpus test do with one input: open it and use what came out. Only
+// polykv::Error may leave; std::logic_error says that the reader let something false through.
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "core/model/config.h"
+#include "core/model/safetensors.h"
+#include "core/model/tokenizer.h"
+#include "tests/support/scratch.h"
+
+namespace polykv::fuzz {
+
+inline void require(bool holds, const char* sentence) {
+  if (!holds) throw std::logic_error(sentence);
+}
+
+// Every byte of every tensor is read: a range outside the mapping would end the process.
+inline void open_safetensors(const ScratchFolder& folder, const std::string& bytes) {
+  const SafetensorsFile file(folder.write("model.safetensors", bytes));
+  const auto* begin = reinterpret_cast<const unsigned char*>(file.bytes().data());
+  const std::size_t size = file.bytes().size();
+  require(size == bytes.size(), "the mapping has the size of the file");
+  std::vector<bool> taken(size);
+  for (const auto& [name, tensor] : file.tensors()) {
+    const std::size_t width = tensor.type == StoredType::f32 ? 4 : 2;
+    std::size_t count = 1;
+    for (const std::int64_t side : tensor.shape) {
+      require(side >= 0, "no side of a shape is negative");
+      count *= static_cast<std::size_t>(side);
+    }
+    require(count * width == tensor.bytes, "shape and bytes agree");
+    const auto at = static_cast<std::size_t>(tensor.data - begin);
+    require(at >= 8 && at <= size && tensor.bytes <= size - at, "a tensor lies inside the file");
+    for (std::size_t i = 0; i < tensor.bytes; ++i) {
+      require(!taken[at + i], "no two tensors share a byte");
+      require(tensor.data[i] == static_cast<unsigned char>(bytes[at + i]), "bytes are the file's");
+      taken[at + i] = true;
+    }
+    require(&file.find(name, tensor.shape) == &tensor, "a tensor is found by name and shape");
+  }
+}
+
+inline void open_config(const ScratchFolder& folder, const std::string& bytes) {
+  folder.write("config.json", bytes);
+  const ModelConfig config = read_config(folder.path);
+  const ModelShape& shape = config.shape;
+  for (const int side : {shape.layers, shape.query_heads, shape.kv_heads, shape.head_dim,
+                         shape.hidden, shape.vocab, shape.max_tokens, config.intermediate}) {
+    require(side >= 1, "every size is at least 1");
+  }
+  require(shape.query_heads % shape.kv_heads == 0, "every key head serves whole query heads");
+  require(static_cast<int>(config.windows.size()) == shape.layers, "every layer has its window");
+  require(config.rope.factor > 0 && config.rope.theta > 0, "RoPE numbers are above 0");
+}
+
+inline void open_tokenizer(const ScratchFolder& folder, const std::string& bytes) {
+  folder.write("tokenizer.json", bytes);
+  const Tokenizer tokenizer = Tokenizer::read(folder.path);
+  const char* const texts[] = {
+      "", " ", "the quick brown fox  jumps;\n\n\tfor (int i = 0; i < 1234; ++i) {}\r\n",
+      "na\u00efve \u4e2d\u6587 \U0001F600\U0001F468\u200D\U0001F469 \u0958 a\u0301 \u2581x",
+      "<s>[INST] hello </s><|im_start|>user\n<0x0A>"};
+  for (const char* text : texts) {
+    for (const bool add_special : {false, true}) {
+      const std::vector<int> ids = tokenizer.encode(text, add_special);
+      for (const int id : ids) {
+        require(id >= 0 && id < tokenizer.size(), "every id is one of the vocabulary");
+        tokenizer.display(id);
+      }
+      tokenizer.decode(ids, add_special);
+    }
+  }
+  const int odd[] = {0, -1, tokenizer.size(), tokenizer.size() - 1, 2147483647, 3, 3, 1};
+  tokenizer.decode(odd);
+}
+
+}  // namespace polykv::fuzz
