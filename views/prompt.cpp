@@ -83,7 +83,7 @@ void draw_flow(Frame& f, const PromptModel& model, Rect area) {
       if (piece.line >= view.first && piece.line < end_line &&
           piece_rect(view, piece).contains(io.MousePos.x, io.MousePos.y))
         pointed = model.tokens[piece.token].position;
-  if (pointed >= 0) view.hovered = f.ui.selected.hover_remembered = pointed;
+  if (over) view.hovered = f.ui.selected.hover_remembered = pointed;
 
   ImDrawList* list = ImGui::GetWindowDrawList();
   list->PushClipRect(ImVec2(area.x - t.px(3), area.y),

@@ -295,7 +295,7 @@ TEST_CASE("without --json a table stands on standard output and nothing on stand
   CHECK(ran.out.find("streaming_llm") != std::string::npos);
 }
 
-TEST_CASE("--device cuda in a build without it says so") {
+TEST_CASE("a build without CUDA says so when asked for it") {
   const Ran ran = run_program("check --device cuda");
   CHECK(ran.code == 1);
   CHECK(ran.err.find("CPU only") != std::string::npos);

@@ -24,14 +24,14 @@ void check_wrong(const std::string& arguments, const std::string& part) {
 
 }  // namespace
 
-TEST_CASE("--help of the program lists every word") {
+TEST_CASE("the --help of the program lists every word") {
   const Ran ran = run_program("--help");
   REQUIRE(ran.code == 0);
   CHECK(contains(ran.out, "--screenshot"));
   for (const char* word : kWords) CHECK(contains(ran.out, std::string("\n  ") + word + " "));
 }
 
-TEST_CASE("--help of every word shows its usage and the shared options") {
+TEST_CASE("the --help of every word shows its usage and the shared options") {
   for (const char* word : kWords) {
     const Ran ran = run_program(std::string(word) + " --help");
     INFO(word << ": " << ran.out << ran.err);
