@@ -117,6 +117,31 @@ TEST_CASE("keep of streaming_llm names the first four and the last tokens of eve
   CHECK(kept.at("kv_bytes") == 16 * kBytesPerToken);
 }
 
+TEST_CASE(
+    "the --query option decides whether the cut sees the question, also over what a plan file "
+    "says") {
+  const ScratchFolder scratch;
+  Json layers = Json::array();
+  for (int l = 0; l < 6; ++l) layers.push_back({{"policy", "streaming_llm"}, {"budget", 16}});
+  const Json decode(std::vector<Json>(6, {{"policy", "full"}, {"budget", nullptr}}));
+  const Json plan = {{"format", "polykv-plan/1"},
+                     {"query", "agnostic"},
+                     {"prefill", {{"total", 96}, {"layers", layers}}},
+                     {"decode", {{"total", nullptr}, {"layers", decode}}}};
+  const std::string file = scratch.write("plan.json", plan.dump());
+  const std::string question = scratch.write("question.json", "[9, 10, 11]");
+  const std::string prompt =
+      "keep --ids " + file_of_ids(scratch, 50) + " --question-ids " + question + " --plan ";
+  for (const std::string& named : {file, std::string("streaming_llm:16")}) {
+    CHECK(answer(prompt + named).at("tokens") == 50);
+    CHECK(answer(prompt + named).at("query") == "agnostic");
+    const Json aware = answer(prompt + named + " --query aware");
+    CHECK(aware.at("tokens") == 53);
+    CHECK(aware.at("query") == "aware");
+    CHECK(aware.at("layers")[0].at("positions")[0].back() == 52);
+  }
+}
+
 TEST_CASE("keep writes scores whose protected tokens are infinite and whose best tokens are kept") {
   const ScratchFolder scratch;
   const std::string file = scratch.file("scores.safetensors");
