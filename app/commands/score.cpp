@@ -4,6 +4,7 @@
 
 #include "app/commands/inputs.h"
 #include "app/commands/table.h"
+#include "core/plan/control.h"
 #include "core/policies/policy.h"
 #include "core/score/live_scorer.h"
 
@@ -16,19 +17,6 @@ struct Row {
   bool control = false;
 };
 
-// The plan with every evicting layer given to another policy: the same budgets, hence total.
-Plan control_plan(const Plan& plan, const std::string& policy) {
-  Plan control = plan;
-  for (LayerChoice& layer : control.of(Phase::prefill)) {
-    if (!layer.budget) continue;
-    layer.policy = policy;
-    layer.params.clear();
-  }
-  const int total = plan.total(Phase::prefill);
-  control.name = policy + " (total " + std::to_string(total) + ")";
-  return control;
-}
-
 std::vector<Row> score_plans(LiveScorer& scorer, const std::vector<Plan>& plans, bool controls,
                              ProgressLine& progress) {
   struct Job {
@@ -40,7 +28,9 @@ std::vector<Row> score_plans(LiveScorer& scorer, const std::vector<Plan>& plans,
   for (const Plan& plan : plans) {
     if (!controls || plan.total(Phase::prefill) == 0) continue;
     for (const char* policy : {"random", "streaming_llm"}) {
-      const Plan control = control_plan(plan, policy);
+      const Plan control = control_plan(
+          plan, policy,
+          std::string(policy) + " (total " + std::to_string(plan.total(Phase::prefill)) + ")");
       const bool known = std::any_of(jobs.begin(), jobs.end(), [&](const Job& job) {
         return plan_fingerprint(job.plan) == plan_fingerprint(control);
       });

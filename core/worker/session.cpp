@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/model/model.h"
+#include "core/plan/control.h"
 #include "core/policies/policy.h"
 
 namespace polykv {
@@ -59,18 +60,6 @@ CaseText case_text(const Case& source, const Tokenizer& tokenizer) {
   text.question_text = trimmed(tokenizer.decode(source.question));
   text.gold = trimmed(tokenizer.decode(source.answer));
   return text;
-}
-
-// Random and sink+recent with the plan's own budgets: the same total, the same bytes.
-Plan control_plan(const Plan& plan, const std::string& policy, const std::string& name) {
-  Plan control = plan;
-  control.name = name;
-  for (LayerChoice& choice : control.of(Phase::prefill)) {
-    if (choice.policy == "full") continue;
-    choice.policy = policy;
-    choice.params.clear();
-  }
-  return control;
 }
 
 constexpr int kMostRuns = 60;
