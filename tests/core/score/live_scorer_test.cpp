@@ -1,8 +1,10 @@
 #include "core/score/live_scorer.h"
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cmath>
 #include <random>
+#include <thread>
 
 #include "core/cache/engine.h"
 #include "core/error.h"
@@ -63,7 +65,12 @@ TEST_CASE("200 random edits each give the logits of a run from scratch") {
         scorer.set_cases(sets[below(2)]);
         break;
       case 2: {  // an edit that is cancelled half-way must leave nothing behind
-        CancelFlag cancel = true;
+        const int after = below(3) == 0 ? 0 : below(1500);
+        CancelFlag cancel = after == 0;
+        std::thread canceller([&] {
+          std::this_thread::sleep_for(std::chrono::microseconds(after));
+          cancel = true;
+        });
         choice.budget = 1 + below(150);
         if (choice.policy == "full") choice.policy = "knorm";
         try {
@@ -71,6 +78,7 @@ TEST_CASE("200 random edits each give the logits of a run from scratch") {
         } catch (const Cancelled&) {
           ++cancelled;
         }
+        canceller.join();
         break;
       }
       case 3:
