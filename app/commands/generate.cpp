@@ -40,13 +40,13 @@ int run(const Options& given) {
 }
 
 constexpr Option kOptions[] = {
-    {"--ids", "FILE", "token ids: a JSON array, or an object with \"ids\""},
-    {"--prompt", "TEXT", "text instead of ids"},
-    {"--prompt-file", "FILE", "file with text instead of ids"},
-    {"--question", "TEXT", "the part that an agnostic cut does not see"},
-    {"--question-ids", "FILE", "the same as token ids"},
+    kIdsOption,
+    kPromptOption,
+    kPromptFileOption,
+    kQuestionOption,
+    kQuestionIdsOption,
     {"--plan", "P", "plan file or POLICY:BUDGET[+ALLOCATOR]; default full"},
-    {"--query", "agnostic|aware", "whether the cut sees the question"},
+    kQueryOption,
     {"--max-new", "N", "most tokens to generate (default 32)"},
     {"--no-stop-at-eos", "", "go on after an end token"},
 };

@@ -19,6 +19,18 @@ std::string model_folder(const Options& given);
 std::shared_ptr<const Model> open_model(const Options& given, ProgressLine& progress);
 PlanTarget target_of(const Model& model);
 
+// Rows of the option tables of the words that take a prompt.
+inline constexpr Option kIdsOption = {"--ids", "FILE",
+                                      "token ids: a JSON array, or an object with \"ids\""};
+inline constexpr Option kPromptOption = {"--prompt", "TEXT", "text instead of ids"};
+inline constexpr Option kPromptFileOption = {"--prompt-file", "FILE",
+                                             "file with text instead of ids"};
+inline constexpr Option kQuestionOption = {"--question", "TEXT",
+                                           "the part that an agnostic cut does not see"};
+inline constexpr Option kQuestionIdsOption = {"--question-ids", "FILE", "the same as token ids"};
+inline constexpr Option kQueryOption = {"--query", "agnostic|aware",
+                                        "whether the cut sees the question"};
+
 struct Prompt {
   std::vector<int> context, question;
 };

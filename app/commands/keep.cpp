@@ -76,12 +76,12 @@ int run(const Options& given) {
 
 constexpr Option kOptions[] = {
     {"--plan", "P", "plan file or POLICY:BUDGET[+ALLOCATOR]"},
-    {"--ids", "FILE", "token ids: a JSON array, or an object with \"ids\""},
-    {"--prompt", "TEXT", "text instead of ids"},
-    {"--prompt-file", "FILE", "file with text instead of ids"},
-    {"--question", "TEXT", "the part that an agnostic cut does not see"},
-    {"--question-ids", "FILE", "the same as token ids"},
-    {"--query", "agnostic|aware", "whether the cut sees the question"},
+    kIdsOption,
+    kPromptOption,
+    kPromptFileOption,
+    kQuestionOption,
+    kQuestionIdsOption,
+    kQueryOption,
     {"--scores", "FILE", "also write score.L (kv heads, n) as safetensors; protected = +inf"},
 };
 

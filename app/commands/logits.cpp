@@ -35,9 +35,9 @@ int run(const Options& given) {
 }
 
 constexpr Option kOptions[] = {
-    {"--ids", "FILE", "token ids: a JSON array, or an object with \"ids\""},
-    {"--prompt", "TEXT", "text instead of ids"},
-    {"--prompt-file", "FILE", "file with text instead of ids"},
+    kIdsOption,
+    kPromptOption,
+    kPromptFileOption,
     {"--out", "FILE", "safetensors file to write: logits (n, vocab) fp32"},
     {"--last", "N", "only the last N positions; 0 = all (default)"},
     {"--hidden", "", "also hidden.L (n, hidden) after each layer"},
