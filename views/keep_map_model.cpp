@@ -132,7 +132,7 @@ std::vector<TokenRange> evicted_runs(const LayerCut& cut, int kv_head, int from,
   return runs;
 }
 
-int keep_rank(const LayerCut& cut, const ProxyLayer& scores, int kv_head, int token) {
+int keep_rank(const LayerCut& cut, const LayerScores& scores, int kv_head, int token) {
   const int n = std::min(scores.tokens, cut.cut);
   if (token < 0 || token >= n || scores.rows <= 0) return 0;
   if (cut.is_sink(token)) return token + 1;
@@ -146,7 +146,7 @@ int keep_rank(const LayerCut& cut, const ProxyLayer& scores, int kv_head, int to
   return cut.guard.sink + cut.guard.recent + better + 1;
 }
 
-Verdict verdict(const LayerCut& cut, const ProxyLayer* scores, int kv_head, int token) {
+Verdict verdict(const LayerCut& cut, const LayerScores* scores, int kv_head, int token) {
   if (token >= cut.cut) return {true, "read after the cut"};
   if (!cut.choice.budget) return {true, "full keeps everything"};
   const std::string& policy = cut.choice.policy;
@@ -170,7 +170,7 @@ Verdict verdict(const LayerCut& cut, const ProxyLayer* scores, int kv_head, int 
   return {false, keeps(cut) + "; short by " + format_count(rank - budget)};
 }
 
-const ProxyLayer* scores_of(const Snapshot& now, const LayerCut& cut, QueryVisibility query) {
+const LayerScores* scores_of(const Snapshot& now, const LayerCut& cut, QueryVisibility query) {
   if (!now.proxy || now.proxy->query != query) return nullptr;
   const ProxyData& data = *now.proxy;
   const int c = now.looked.case_index, l = cut.layer;

@@ -42,16 +42,16 @@ std::vector<TokenRange> evicted_runs(const LayerCut& cut, int kv_head, int from,
 
 // Place of a token in the layer's order of keeping: protected tokens first, then by score, ties to
 // the lower position; 1 = first. `scores` (rows, tokens) of the policy. 0 = no score.
-int keep_rank(const LayerCut& cut, const ProxyLayer& scores, int kv_head, int token);
+int keep_rank(const LayerCut& cut, const LayerScores& scores, int kv_head, int token);
 
 // Kept or evicted, and by which rule, in words.
 struct Verdict {
   bool kept = true;
   std::string rule;
 };
-Verdict verdict(const LayerCut& cut, const ProxyLayer* scores, int kv_head, int token);
+Verdict verdict(const LayerCut& cut, const LayerScores* scores, int kv_head, int token);
 // The scores the layer's cut was made from; null when the snapshot has none for this choice.
-const ProxyLayer* scores_of(const Snapshot& now, const LayerCut& cut, QueryVisibility query);
+const LayerScores* scores_of(const Snapshot& now, const LayerCut& cut, QueryVisibility query);
 
 // A token's text on one line: line breaks and other control characters become visible.
 std::string visible_text(const std::string& token);

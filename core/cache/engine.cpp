@@ -101,11 +101,11 @@ KeepResult keep(const Model& model, const GenerateRequest& request, const Cancel
     rows.budget = static_cast<int>(rows.positions[0].size());
     rows.scores.assign(static_cast<std::size_t>(heads) * tokens,
                        std::numeric_limits<float>::infinity());
-    if (cut.rows > 0) {
+    if (cut.scores.rows > 0) {
       const SelectShape shape =
-          fit_protected(keep_shape(*find_policy(choice.policy), choice, cut.rows, tokens));
+          fit_protected(keep_shape(*find_policy(choice.policy), choice, cut.scores.rows, tokens));
       for (int head = 0; head < heads; ++head) {
-        const float* scores = cut.scores.data() + (cut.rows == 1 ? 0 : head * tokens);
+        const float* scores = cut.scores.scores.data() + (cut.scores.rows == 1 ? 0 : head * tokens);
         std::copy(scores + shape.sink, scores + tokens - shape.recent,
                   rows.scores.begin() + head * tokens + shape.sink);
       }

@@ -46,11 +46,11 @@ CutLayer cut_layer(const Decoder& decoder, const LayerState& state, int layer, i
     fail_input("plan", "layer " + std::to_string(layer), "unknown policy '" + choice.policy + "'");
   }
   if (!policy->score) return cut;
-  const LayerView view(decoder, state, layer, tokens, choice.budget.value_or(tokens), seed);
-  const at::Tensor scores = policy_scores(*policy, view, choice.params);
-  cut.rows = static_cast<int>(scores.size(0));
-  cut.scores.assign(scores.data_ptr<float>(), scores.data_ptr<float>() + scores.numel());
-  cut.kept = keep_rows(*policy, choice, cut.scores.data(), cut.rows, tokens, heads);
+  const PromptView view(
+      decoder, state,
+      {.layer = layer, .tokens = tokens, .budget = choice.budget.value_or(tokens), .seed = seed});
+  cut.scores = policy_scores(*policy, view, choice.params);
+  cut.kept = keep_rows(*policy, choice, cut.scores, heads);
   return cut;
 }
 
@@ -71,9 +71,9 @@ void KvCache::cut(const Decoder& decoder, int layer, const LayerState& state) {
   const LayerChoice keeps_all;
   const LayerChoice& choice = plan_.layers() == 0 ? keeps_all : plan_.of(Phase::prefill)[layer];
   cuts_.push_back(cut_layer(decoder, state, layer, cut_tokens_, choice, plan_.seed));
-  const std::vector<std::int32_t>& kept = cuts_.back().kept;
+  const Kept& kept = cuts_.back().kept;
   Rows rows;
-  rows.length = kept.empty() ? cut_tokens_ : static_cast<int>(kept.size()) / s.kv_heads;
+  rows.length = kept.everything() ? cut_tokens_ : kept.count(0);
   const int room = decoder.config().windows[layer] > 0 ? std::min(room_, kWindowRoom) : room_;
   rows.k = at::empty({s.kv_heads, rows.length + room, s.head_dim}, at::kFloat);
   rows.v = at::empty_like(rows.k);
@@ -120,14 +120,13 @@ std::int64_t KvCache::cut_bytes() const {
 }
 
 std::vector<int> KvCache::positions(int layer, int kv_head) const {
-  const std::vector<std::int32_t>& kept = cuts_[layer].kept;
+  const Kept& kept = cuts_[layer].kept;
   std::vector<int> out;
-  if (kept.empty()) {
+  if (kept.everything()) {
     out.resize(cut_tokens_);
     std::iota(out.begin(), out.end(), 0);
   } else {
-    const auto count = static_cast<std::ptrdiff_t>(kept.size()) / kv_heads_;
-    out.assign(kept.begin() + kv_head * count, kept.begin() + (kv_head + 1) * count);
+    out.assign(kept.head(kv_head).begin(), kept.head(kv_head).end());
   }
   for (int p = cut_tokens_; p < next_position_; ++p) out.push_back(p);
   out.erase(out.begin(), out.begin() + rows_[layer].dropped);

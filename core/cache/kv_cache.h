@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/cache/kept.h"
 #include "core/cache/prompt_state.h"
 #include "core/plan/plan.h"
 
@@ -12,9 +13,8 @@ namespace polykv {
 
 // What the prefill cut left of one layer.
 struct CutLayer {
-  std::vector<std::int32_t> kept;  // (kv_heads, count) ascending; empty = everything
-  std::vector<float> scores;       // (rows, tokens); empty for `full`
-  int rows = 0;                    // score rows: 1 = shared by the layer
+  Kept kept;
+  LayerScores scores;  // rows 0 for `full`
 };
 
 class KvCache {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/cache/attend.h"
 #include "kernels/importance.h"
 
 namespace polykv {
@@ -50,9 +51,51 @@ at::Tensor attention_sums(const Decoder& decoder, const LayerState& state, int l
   return total;
 }
 
-at::Tensor LayerView::attention_sums(int window) const {
-  const int first = std::max(0, tokens_ - window);
-  return polykv::attention_sums(decoder_, state_, layer_, first, tokens_);
+at::Tensor LayerView::output_norms() const {
+  const int heads = shape_.query_heads, d = shape_.head_dim;
+  const at::Tensor weight = output_weight(), value = values();
+  at::Tensor norms = at::empty({heads, tokens()}, at::kFloat);
+  for (int head = 0; head < heads; ++head) {
+    const at::Tensor outputs = at::mm(value[head / group()], weight.narrow(1, head * d, d).t());
+    norms[head].copy_(outputs.abs_().sum(1));
+  }
+  return norms;
 }
+
+at::Tensor PromptView::keys() const { return state_.k.narrow(1, 0, tokens()); }
+at::Tensor PromptView::values() const { return state_.v.narrow(1, 0, tokens()); }
+
+at::Tensor PromptView::positions() const {
+  return at::arange(tokens(), at::kLong).expand({shape().kv_heads, tokens()});
+}
+
+at::Tensor PromptView::attention_rows(int window) const {
+  const int first = std::max(0, tokens() - window);
+  return polykv::attention_rows(stored_queries(decoder_, state_, layer(), first, tokens()), keys(),
+                                /*window=*/0);
+}
+
+at::Tensor PromptView::attention_sums(int window) const {
+  return polykv::attention_sums(decoder_, state_, layer(), std::max(0, tokens() - window),
+                                tokens());
+}
+
+at::Tensor PromptView::attention_totals() const { return attention_sums(tokens()); }
+
+at::Tensor PromptView::attention_by_position(int window) const {
+  return attention_sums(window).mean(0).expand({shape().kv_heads, tokens()});
+}
+
+at::Tensor PromptView::queries_before_rope(int first, int last) const {
+  return decoder_.queries_before_rope(layer(), state_.x.narrow(0, first, last - first))
+      .transpose(0, 1)
+      .contiguous();
+}
+
+RopeAngles PromptView::angles(const at::Tensor& positions) const {
+  return decoder_.angles(positions, static_cast<int>(state_.x.size(0)));
+}
+
+at::Tensor PromptView::output_weight() const { return decoder_.output_weight(layer()); }
 
 }  // namespace polykv

@@ -1,40 +1,95 @@
 #pragma once
-// What a policy may look at: one layer at its prefill cut. Knows torch.
+// What a policy may look at: the cached tokens of one layer at a cut. Knows torch.
 #include <ATen/ATen.h>
 
+#include <span>
+
 #include "core/cache/prompt_state.h"
+#include "core/plan/plan.h"
 
 namespace polykv {
 
+// Everything about a cut that is not a tensor.
+struct CutContext {
+  int layer = 0, tokens = 0, budget = 0;  // tokens in the cache; budget per kv head
+  Phase phase = Phase::prefill;
+  std::uint64_t seed = 0;                // of the plan
+  std::span<const int> ranked_heads{};   // query heads of this layer, best SRH first; empty = none
+  std::span<const float> head_scores{};  // per query head of this layer; empty = none
+};
+
+// Slot i of a kv head is the i-th token it holds, in the order of positions. All tensors fp32.
 class LayerView {
  public:
-  // The cut looks at the first `tokens` tokens of the layer's state.
-  LayerView(const Decoder& decoder, const LayerState& state, int layer, int tokens, int budget,
-            std::uint64_t seed)
-      : decoder_(decoder),
-        state_(state),
-        layer_(layer),
-        tokens_(tokens),
-        budget_(budget),
-        seed_(seed) {}
+  LayerView(const CutContext& context, const ModelShape& shape, int first_kv_head = 0)
+      : context_(context), shape_(shape), first_kv_head_(first_kv_head) {}
+  virtual ~LayerView() = default;
+  LayerView(const LayerView&) = delete;
+  LayerView& operator=(const LayerView&) = delete;
 
-  int layer() const { return layer_; }
-  int tokens() const { return tokens_; }
-  int budget() const { return budget_; }
-  std::uint64_t seed() const { return seed_; }
-  const ModelShape& shape() const { return decoder_.config().shape; }
+  int layer() const { return context_.layer; }
+  int tokens() const { return context_.tokens; }
+  int budget() const { return context_.budget; }
+  Phase phase() const { return context_.phase; }
+  std::uint64_t seed() const { return context_.seed; }
+  std::span<const int> ranked_heads() const { return context_.ranked_heads; }
+  std::span<const float> head_scores() const { return context_.head_scores; }
+  // The model's shape with the heads of this view: while decoding a cut may look at some kv heads
+  // of a layer only, the first of them is first_kv_head().
+  const ModelShape& shape() const { return shape_; }
+  int group() const { return shape_.query_heads / shape_.kv_heads; }
+  int first_kv_head() const { return first_kv_head_; }
 
-  at::Tensor keys() const { return state_.k.narrow(1, 0, tokens_); }
-  at::Tensor values() const { return state_.v.narrow(1, 0, tokens_); }
-  // Softmax attention of the last `window` queries (at most all of them), summed over those
-  // queries: (query_heads, tokens) fp32, causal, O(tokens) memory.
-  at::Tensor attention_sums(int window) const;
+  virtual at::Tensor keys() const = 0;       // (kv_heads, tokens, head_dim), post-RoPE
+  virtual at::Tensor values() const = 0;     // (kv_heads, tokens, head_dim)
+  virtual at::Tensor positions() const = 0;  // (kv_heads, tokens) original positions, int64
+  // Softmax attention of the last `window` queries (at most all there are), causal:
+  // (query_heads, queries, tokens), and summed over those queries: (query_heads, tokens).
+  virtual at::Tensor attention_rows(int window) const = 0;
+  virtual at::Tensor attention_sums(int window) const = 0;
+  // Summed over every query since the first token: (query_heads, tokens), O(tokens) memory.
+  virtual at::Tensor attention_totals() const = 0;
+  // attention_sums(window) averaged over all query heads of the layer that hold the token, by its
+  // original position: (kv_heads, tokens).
+  virtual at::Tensor attention_by_position(int window) const = 0;
+  // L1 norm over the hidden channels of Wo_h v for every query head: (query_heads, tokens).
+  at::Tensor output_norms() const;
+
+  // At the end of the prompt only. Queries of positions [first, last) before RoPE, after the q norm
+  // where there is one: (query_heads, last - first, head_dim).
+  virtual at::Tensor queries_before_rope(int first, int last) const = 0;
+  // Cos and sin at any positions, also beyond the prompt.
+  virtual RopeAngles angles(const at::Tensor& positions) const = 0;
+
+ protected:
+  virtual at::Tensor output_weight() const = 0;  // (hidden, query_heads * head_dim)
 
  private:
+  CutContext context_;
+  ModelShape shape_;
+  int first_kv_head_;
+};
+
+// The first `context.tokens` tokens of a full-cache run.
+class PromptView : public LayerView {
+ public:
+  PromptView(const Decoder& decoder, const LayerState& state, const CutContext& context)
+      : LayerView(context, decoder.config().shape), decoder_(decoder), state_(state) {}
+
+  at::Tensor keys() const override;
+  at::Tensor values() const override;
+  at::Tensor positions() const override;
+  at::Tensor attention_rows(int window) const override;
+  at::Tensor attention_sums(int window) const override;
+  at::Tensor attention_totals() const override;
+  at::Tensor attention_by_position(int window) const override;
+  at::Tensor queries_before_rope(int first, int last) const override;
+  RopeAngles angles(const at::Tensor& positions) const override;
+
+ private:
+  at::Tensor output_weight() const override;
   const Decoder& decoder_;
   const LayerState& state_;
-  int layer_, tokens_, budget_;
-  std::uint64_t seed_;
 };
 
 // Attention of the queries at positions [first, last) over the keys 0 .. last - 1 of one layer of

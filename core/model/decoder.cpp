@@ -153,17 +153,20 @@ Projected Decoder::project(int layer, const at::Tensor& x, const RopeAngles& ang
           qkv.narrow(1, s.query_heads + s.kv_heads, s.kv_heads).transpose(0, 1).contiguous()};
 }
 
-at::Tensor Decoder::project_queries(int layer, const at::Tensor& x,
-                                    const RopeAngles& angles) const {
+at::Tensor Decoder::queries_before_rope(int layer, const at::Tensor& x) const {
   const Layer& w = layers_[layer];
   const ModelShape& s = config_.shape;
   const std::int64_t rows = static_cast<std::int64_t>(s.query_heads) * s.head_dim;
   const at::Tensor normed = at::rms_norm(x, {s.hidden}, w.input_norm, config_.norm_eps);
   const at::Tensor bias = w.qkv_bias.defined() ? w.qkv_bias.narrow(0, 0, rows) : at::Tensor();
-  at::Tensor q = at::linear(normed, w.qkv.narrow(0, 0, rows), bias)
-                     .view({x.size(0), s.query_heads, s.head_dim});
-  if (config_.qk_norm) q = at::rms_norm(q, {s.head_dim}, w.q_norm, config_.norm_eps);
-  return rotate(q, angles).transpose(0, 1).contiguous();
+  const at::Tensor q = at::linear(normed, w.qkv.narrow(0, 0, rows), bias)
+                           .view({x.size(0), s.query_heads, s.head_dim});
+  return config_.qk_norm ? at::rms_norm(q, {s.head_dim}, w.q_norm, config_.norm_eps) : q;
+}
+
+at::Tensor Decoder::project_queries(int layer, const at::Tensor& x,
+                                    const RopeAngles& angles) const {
+  return rotate(queries_before_rope(layer, x), angles).transpose(0, 1).contiguous();
 }
 
 at::Tensor Decoder::finish(int layer, const at::Tensor& x, const at::Tensor& attention) const {

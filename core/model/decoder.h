@@ -39,6 +39,9 @@ class Decoder {
   Projected project(int layer, const at::Tensor& x, const RopeAngles& angles) const;
   // Only the queries: (query_heads, tokens, head_dim).
   at::Tensor project_queries(int layer, const at::Tensor& x, const RopeAngles& angles) const;
+  // The same before RoPE, after the q norm where there is one: (tokens, query_heads, head_dim).
+  at::Tensor queries_before_rope(int layer, const at::Tensor& x) const;
+  const at::Tensor& output_weight(int layer) const { return layers_[layer].out; }
   // Output projection, residual and MLP: the next layer's input from attention (tokens, H * d).
   at::Tensor finish(int layer, const at::Tensor& x, const at::Tensor& attention) const;
   at::Tensor final_norm(const at::Tensor& x) const;

@@ -21,7 +21,7 @@ Protected protect(const Params& params, int budget, int) {
 at::Tensor score(const LayerView& view, const Params& params) {
   const ModelShape& s = view.shape();
   const int n = view.tokens();
-  at::Tensor sums = view.attention_sums(n);
+  at::Tensor sums = view.attention_totals();
   if (flag_param(params, kParams, "normalise")) {
     sums = sums / at::arange(n, 0, -1, at::kFloat);  // token k is seen by the queries k .. n - 1
   }

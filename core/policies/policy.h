@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/cache/kept.h"
 #include "core/plan/plan.h"
 #include "kernels/select.h"
 
@@ -24,6 +25,10 @@ enum Need : unsigned {
   kNeedsValues = 2,
   kNeedsWindow = 4,
   kNeedsAllQueries = 8,
+  kNeedsHeads = 16,       // a head list of the model
+  kNeedsOutput = 32,      // the output projection
+  kNeedsQueryStats = 64,  // queries before RoPE
+  kNeedsRepeat = 128,     // an extra pass that repeats the context
 };
 enum PhaseMask : unsigned { kPrefill = 1, kDecode = 2 };
 enum class Sharing { per_kv_head, layer, ragged };  // who shares one index set
@@ -31,6 +36,20 @@ enum class Sharing { per_kv_head, layer, ragged };  // who shares one index set
 struct Protected {
   int sink = 0, recent = 0;  // first / last positions that are always kept, inside the budget
 };
+
+// What a ragged policy shares out: one layer's scores and the shape of an even cut (its budget is
+// what every kv head would keep).
+struct SplitInput {
+  const LayerScores& scores;
+  SelectShape shape;
+  int kv_heads = 0;
+};
+
+// Folds the evicted keys and values of the view into kept ones; k and v (kv_heads, rows kept,
+// head_dim) are the cache's own copies of the kept rows. memory: numbers of this layer that last
+// from one cut to the next of a sequence, empty at its first.
+using MergeFn = void (*)(const LayerView&, const Kept& kept, const Params&,
+                         std::vector<double>& memory, at::Tensor& k, at::Tensor& v);
 
 struct Policy {                             // one row
   const char *id, *code, *summary, *paper;  // code: two letters for narrow columns
@@ -42,6 +61,10 @@ struct Policy {                             // one row
   Protected (*protect)(const Params&, int budget, int tokens);
   // (kv_heads, tokens) or (tokens), fp32, higher = keep. Null for `full`.
   at::Tensor (*score)(const LayerView&, const Params&);
+  bool scores_follow_budget = false;  // another budget gives other scores
+  // Ragged: tokens kept per kv head, protected ones included. Null: the budget for every head.
+  std::vector<int> (*split)(const SplitInput&, const Params&) = nullptr;
+  MergeFn merge = nullptr;
 };
 
 // What the keep rule gets for one layer: rows score rows of `tokens` tokens, the choice's budget

@@ -8,7 +8,10 @@ namespace {
 
 Protected protect(const Params&, int, int) { return {0, 1}; }
 
-at::Tensor score(const LayerView& view, const Params&) { return view.attention_sums(1).mean(0); }
+at::Tensor score(const LayerView& view, const Params&) {
+  const at::Tensor mean = view.attention_by_position(1);
+  return view.phase() == Phase::prefill ? mean[0] : mean;  // all heads hold the same tokens
+}
 
 }  // namespace
 

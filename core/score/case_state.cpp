@@ -62,25 +62,23 @@ std::string score_key(const LayerChoice& choice, QueryVisibility query, std::uin
   if (!policy->score) return "";
   std::string key = choice.policy + " " + to_string(query) + " " + std::to_string(seed);
   for (const auto& [name, value] : choice.params) key += " " + name + "=" + param_text(value);
+  if (policy->scores_follow_budget) key += " b" + std::to_string(choice.budget.value_or(-1));
   return key;
 }
 
-std::shared_ptr<const ProxyLayer> case_scores(const Decoder& decoder, CaseState& state, int layer,
-                                              const LayerChoice& choice, QueryVisibility query,
-                                              std::uint64_t seed) {
+std::shared_ptr<const LayerScores> case_scores(const Decoder& decoder, CaseState& state, int layer,
+                                               const LayerChoice& choice, QueryVisibility query,
+                                               std::uint64_t seed) {
   const std::string key = score_key(choice, query, seed);
   if (key.empty()) return nullptr;
-  std::shared_ptr<const ProxyLayer>& slot = state.scores[layer][key];
+  std::shared_ptr<const LayerScores>& slot = state.scores[layer][key];
   if (!slot) {
     const int tokens = state.cut_tokens(query);
-    const LayerView view(decoder, state.full.layers[layer], layer, tokens,
-                         choice.budget.value_or(tokens), seed);
-    const at::Tensor scores = policy_scores(*find_policy(choice.policy), view, choice.params);
-    auto made = std::make_shared<ProxyLayer>();
-    made->rows = static_cast<int>(scores.size(0));
-    made->tokens = tokens;
-    made->scores.assign(scores.data_ptr<float>(), scores.data_ptr<float>() + scores.numel());
-    slot = std::move(made);
+    const PromptView view(
+        decoder, state.full.layers[layer],
+        {.layer = layer, .tokens = tokens, .budget = choice.budget.value_or(tokens), .seed = seed});
+    slot = std::make_shared<LayerScores>(
+        policy_scores(*find_policy(choice.policy), view, choice.params));
   }
   return slot;
 }

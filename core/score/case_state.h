@@ -22,7 +22,7 @@ struct CaseState {
   // over the queries and the heads of the group.
   std::vector<std::shared_ptr<const std::vector<float>>> mass;
   // per layer: score vectors by policy, parameters, seed and visibility; computed on first need.
-  std::vector<std::map<std::string, std::shared_ptr<const ProxyLayer>>> scores;
+  std::vector<std::map<std::string, std::shared_ptr<const LayerScores>>> scores;
 
   int context() const { return static_cast<int>(source.context.size()); }
   int question() const { return static_cast<int>(source.question.size()); }
@@ -36,9 +36,9 @@ struct CaseState {
 CaseState prefill_case(const Decoder& decoder, Case source, const CancelFlag* cancel);
 
 // The policy's score vector of one layer, from the case's store or computed now.
-std::shared_ptr<const ProxyLayer> case_scores(const Decoder& decoder, CaseState& state, int layer,
-                                              const LayerChoice& choice, QueryVisibility query,
-                                              std::uint64_t seed);
+std::shared_ptr<const LayerScores> case_scores(const Decoder& decoder, CaseState& state, int layer,
+                                               const LayerChoice& choice, QueryVisibility query,
+                                               std::uint64_t seed);
 
 // Key under which case_scores keeps a vector; "" for `full`.
 std::string score_key(const LayerChoice& choice, QueryVisibility query, std::uint64_t seed);

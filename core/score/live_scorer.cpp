@@ -19,18 +19,16 @@ int kept_tokens(const LayerChoice& choice, int tokens) {
 }
 
 // kept mass of one layer and case: one minus the attention on what was evicted, mean over kv heads.
-double kept_mass(const CaseState& state, int layer, const std::vector<std::int32_t>& kept, int cut,
-                 int heads) {
-  if (kept.empty()) return 1;
+double kept_mass(const CaseState& state, int layer, const Kept& kept, int cut, int heads) {
+  if (kept.everything()) return 1;
   const std::vector<float>& mass = *state.mass[layer];
-  const std::ptrdiff_t n = state.full.tokens,
-                       count = static_cast<std::ptrdiff_t>(kept.size()) / heads;
+  const std::ptrdiff_t n = state.full.tokens;
   double evicted = 0;
   for (int head = 0; head < heads; ++head) {
     const float* row = mass.data() + head * n;
     double all = 0, stays = 0;
     for (int i = 0; i < cut; ++i) all += row[i];
-    for (std::ptrdiff_t i = 0; i < count; ++i) stays += row[kept[head * count + i]];
+    for (const std::int32_t position : kept.head(head)) stays += row[position];
     evicted += all - stays;
   }
   return 1 - evicted / heads;
@@ -242,13 +240,12 @@ std::vector<KeptLayer> LiveScorer::kept(int case_index) const {
   const int heads = s.model->shape().kv_heads, cut = c.cut_tokens(s.run->query());
   std::vector<KeptLayer> layers;
   for (int l = 0; l < s.model->shape().layers; ++l) {
-    const std::vector<std::int32_t>& kept = s.run->kept(l, case_index);
+    const Kept& kept = s.run->kept(l, case_index);
     KeptLayer layer;
     layer.cut_tokens = cut;
     layer.kept_mass = kept_mass(c, l, kept, cut, heads);
-    const std::ptrdiff_t count = static_cast<std::ptrdiff_t>(kept.size()) / heads;
-    for (int head = 0; head < heads && count > 0; ++head) {
-      layer.positions.emplace_back(kept.begin() + head * count, kept.begin() + (head + 1) * count);
+    for (int head = 0; head < heads && !kept.everything(); ++head) {
+      layer.positions.emplace_back(kept.head(head).begin(), kept.head(head).end());
     }
     layers.push_back(std::move(layer));
   }

@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "core/policies/policy.h"
-#include "kernels/select.h"
 
 namespace polykv {
 namespace {
@@ -32,12 +31,13 @@ bool has_scores(const ProxyData& data, const Plan& plan) {
     const Policy* policy = find_policy(layers[l].policy);
     if (policy == nullptr || policy->protect == nullptr ||
         data.choices[l].policy != layers[l].policy ||
+        (policy->scores_follow_budget && data.choices[l].budget != layers[l].budget) ||
         !same_params(data.choices[l].params, layers[l].params, policy->params)) {
       return false;
     }
     for (const ProxyCase& each : data.cases) {
       if (each.layers.size() != layers.size() || each.mass.size() != layers.size()) return false;
-      const ProxyLayer* stored = each.layers[l].get();
+      const LayerScores* stored = each.layers[l].get();
       const std::vector<float>* mass = each.mass[l].get();
       if (stored == nullptr || mass == nullptr) return false;
       const std::size_t tokens = stored->tokens, rows = stored->rows, heads = data.kv_heads;
@@ -51,39 +51,19 @@ bool has_scores(const ProxyData& data, const Plan& plan) {
   return true;
 }
 
-struct LayerCut {
-  int rows = 0, count = 0;         // count = kept entries per row
-  std::vector<std::int32_t> kept;  // (rows, count) ascending; count 0 = everything is kept
-  const std::int32_t* row(int head) const {
-    return kept.data() + static_cast<std::size_t>(rows == 1 ? 0 : head) * count;
-  }
-};
-
-LayerCut cut_layer(const ProxyLayer& layer, const LayerChoice& choice) {
-  LayerCut cut;
-  if (!choice.budget || *choice.budget >= layer.tokens) return cut;
-  const SelectShape shape =
-      keep_shape(*find_policy(choice.policy), choice, layer.rows, layer.tokens);
-  cut.rows = layer.rows;
-  cut.count = kept_count(shape);
-  cut.kept.resize(static_cast<std::size_t>(cut.rows) * cut.count);
-  select_cpu(layer.scores.data(), shape, cut.kept.data());
-  return cut;
-}
-
 // Attention that stays reachable: 1 - mass of the evicted tokens, mean over kv heads. What the
 // queries give to question and answer tokens is never evicted, so it counts as kept.
-double kept_mass_of(const LayerCut& cut, const std::vector<float>& mass, int kv_heads,
+double kept_mass_of(const Kept& kept, const std::vector<float>& mass, int kv_heads,
                     std::size_t tokens) {
-  if (cut.count == 0) return 1;
+  if (kept.everything()) return 1;
   const std::size_t stride = mass.size() / kv_heads;
   double evicted = 0;
   for (int head = 0; head < kv_heads; ++head) {
     const float* of_head = mass.data() + head * stride;
-    const std::int32_t* kept = cut.row(head);
+    const std::span<const std::int32_t> row = kept.head(head);
     std::size_t from = 0;
-    for (int i = 0; i <= cut.count; ++i) {  // the gaps between kept positions
-      const std::size_t to = i < cut.count ? kept[i] : tokens;
+    for (std::size_t i = 0; i <= row.size(); ++i) {  // the gaps between kept positions
+      const std::size_t to = i < row.size() ? static_cast<std::size_t>(row[i]) : tokens;
       for (; from < to; ++from) evicted += of_head[from];
       from = to + 1;
     }
@@ -104,13 +84,15 @@ ProxyCut preview_cut(const ProxyData& data, const Plan& plan, int detail_case) {
     for (std::size_t c = 0; c < data.cases.size(); ++c) {
       const ProxyCase& each = data.cases[c];
       const bool full = choices[l].policy == "full";
-      const LayerCut cut = full ? LayerCut{} : cut_layer(*each.layers[l], choices[l]);
+      const Kept kept = full ? Kept{}
+                             : keep_rows(*find_policy(choices[l].policy), choices[l],
+                                         *each.layers[l], data.kv_heads);
       result.by_layer[l] +=
-          (full ? 1 : kept_mass_of(cut, *each.mass[l], data.kv_heads, each.tokens)) /
+          (full ? 1 : kept_mass_of(kept, *each.mass[l], data.kv_heads, each.tokens)) /
           data.cases.size();
-      if (static_cast<int>(c) != detail_case || cut.count == 0) continue;
+      if (static_cast<int>(c) != detail_case || kept.everything()) continue;
       for (int head = 0; head < data.kv_heads; ++head) {
-        result.kept[l].emplace_back(cut.row(head), cut.row(head) + cut.count);
+        result.kept[l].emplace_back(kept.head(head).begin(), kept.head(head).end());
       }
     }
     result.kept_mass += result.by_layer[l] / choices.size();

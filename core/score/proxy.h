@@ -4,19 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "core/cache/kept.h"
 #include "core/plan/plan.h"
 
 namespace polykv {
 
-// One layer of one case: the policy's scores and where the full cache's attention goes.
-struct ProxyLayer {
-  std::vector<float> scores;  // (rows, tokens), rows = 1 (shared by the layer) or kv heads
-  int rows = 0, tokens = 0;   // tokens = tokens the cut looks at
-};
-
 struct ProxyCase {
-  int tokens = 0;                                         // tokens the cut looks at
-  std::vector<std::shared_ptr<const ProxyLayer>> layers;  // null for `full`
+  int tokens = 0;                                          // tokens the cut looks at
+  std::vector<std::shared_ptr<const LayerScores>> layers;  // null for `full`
   // per layer (kv_heads, tokens or more columns): attention of question and answer queries, mean
   // over queries and the heads of the group, full cache. Columns after the cut are never evicted.
   std::vector<std::shared_ptr<const std::vector<float>>> mass;

@@ -72,17 +72,17 @@ bool TailRun::select_layer(int layer, const LayerChoice& choice, std::uint64_t s
     if (slot.key == key) continue;
     CaseState& c = cases_[b];
     const int cut = c.cut_tokens(query_);
-    std::vector<std::int32_t> kept;
+    Kept kept;
     if (const int window = decoder_.config().windows[layer]; window > 0) {
       kept = window_rows(window, cut, s.kv_heads);
     } else if (const auto scores = case_scores(decoder_, c, layer, choice, query_, seed)) {
-      kept = keep_rows(*policy, choice, scores->scores.data(), scores->rows, cut, s.kv_heads);
+      kept = keep_rows(*policy, choice, *scores, s.kv_heads);
     }
     const bool first_cut = slot.key.empty();
     slot.key = key;
     if (!first_cut && kept == slot.kept) continue;
     slot.kept = std::move(kept);
-    slot.rows = slot.kept.empty() ? cut : static_cast<int>(slot.kept.size()) / s.kv_heads;
+    slot.rows = slot.kept.everything() ? cut : slot.kept.count(0);
     slot.k = at::empty({s.kv_heads, slot.rows + length_[b], s.head_dim}, at::kFloat);
     slot.v = at::empty_like(slot.k);
     gather_rows(c.full.layers[layer].k, cut, slot.kept, slot.k);

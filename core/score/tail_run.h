@@ -20,16 +20,13 @@ class TailRun {
   int first_layer_run() const { return first_layer_run_; }
   // (answer tokens of all cases, vocab) fp32 logits of the last completed update.
   const at::Tensor& logits() const { return logits_; }
-  // Kept positions (kv_heads, count) of a layer and case; empty = everything.
-  const std::vector<std::int32_t>& kept(int layer, int case_index) const {
-    return slots_[layer][case_index].kept;
-  }
+  const Kept& kept(int layer, int case_index) const { return slots_[layer][case_index].kept; }
   std::int64_t allocated_bytes() const;  // rows the cuts left, all layers and cases
 
  private:
   struct Slot {  // one layer of one case: kept rows, then room for the tail's own keys and values
     std::string key;  // score key and budget the kept rows belong to; "" = not cut yet
-    std::vector<std::int32_t> kept;
+    Kept kept;
     at::Tensor k, v;  // (kv_heads, kept + tail, head_dim)
     int rows = 0;     // kept rows
   };

@@ -75,7 +75,7 @@ std::shared_ptr<const ProxyData> make_proxy(const Plan& plan, const CaseSetInfo&
     one.tokens = text.context;
     for (int layer = 0; layer < shape.layers; ++layer) {
       std::mt19937 random(static_cast<unsigned>(c * 1000 + static_cast<std::size_t>(layer)));
-      ProxyLayer scores;
+      LayerScores scores;
       scores.rows = shape.kv_heads, scores.tokens = text.context;
       std::vector<float> mass;
       for (int head = 0; head < shape.kv_heads; ++head) {
@@ -85,7 +85,7 @@ std::shared_ptr<const ProxyData> make_proxy(const Plan& plan, const CaseSetInfo&
         const float sum = std::accumulate(row.begin(), row.end(), 0.0f);
         for (float v : row) scores.scores.push_back(v), mass.push_back(v / sum);
       }
-      one.layers.push_back(std::make_shared<ProxyLayer>(std::move(scores)));
+      one.layers.push_back(std::make_shared<LayerScores>(std::move(scores)));
       one.mass.push_back(std::make_shared<std::vector<float>>(std::move(mass)));
     }
     proxy->cases.push_back(std::move(one));

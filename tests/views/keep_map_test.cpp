@@ -126,7 +126,7 @@ TEST_CASE("a token is kept exactly when its rank is within the budget") {
     SelectShape shape{2, tokens, 1 + static_cast<int>(random() % 40),
                       static_cast<int>(random() % 6), static_cast<int>(random() % 9)};
     shape = fit_protected(shape);
-    ProxyLayer scores{{}, 2, tokens};
+    LayerScores scores{{}, 2, tokens};
     for (int i = 0; i < 2 * tokens; ++i) scores.scores.push_back(float(random() % 12));  // ties
     std::vector<std::int32_t> kept(2 * kept_count(shape));
     select_cpu(scores.scores.data(), shape, kept.data());
@@ -160,7 +160,7 @@ TEST_CASE("an evicted token is told how far it missed") {
   const std::vector<int> kept = {0, 4, 7, 9};
   cut.heads = {kept};
   // candidates 1 .. 8: best 4 and 7, then 2
-  const ProxyLayer scores{{0, 1, 6, 1, 9, 1, 1, 8, 1, 0}, 1, 10};
+  const LayerScores scores{{0, 1, 6, 1, 9, 1, 1, 8, 1, 0}, 1, 10};
   CHECK(verdict(cut, &scores, 0, 2).rule == "snapkv keeps 4; short by 1");
   CHECK_FALSE(verdict(cut, &scores, 0, 2).kept);
   CHECK(verdict(cut, &scores, 0, 8).rule == "snapkv keeps 4; short by 6");

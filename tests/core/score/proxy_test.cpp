@@ -36,7 +36,7 @@ ProxyData drawn_data(const Plan& plan, int kv_heads, const std::vector<int>& tok
     ProxyCase each;
     each.tokens = count;
     for (const LayerChoice& choice : data.choices) {
-      auto layer = std::make_shared<ProxyLayer>();
+      auto layer = std::make_shared<LayerScores>();
       layer->tokens = count;
       layer->rows = choice.policy == "tova" || choice.policy == "streaming_llm" ? 1 : kv_heads;
       for (int i = 0; i < layer->rows * count; ++i) layer->scores.push_back(random() % 50 * 0.125f);
@@ -57,7 +57,7 @@ ProxyData drawn_data(const Plan& plan, int kv_heads, const std::vector<int>& tok
 }
 
 // The keep rule said plainly: protected positions, then by score, ties to the lower position.
-std::vector<int> kept_positions(const ProxyLayer& layer, int head, const LayerChoice& choice) {
+std::vector<int> kept_positions(const LayerScores& layer, int head, const LayerChoice& choice) {
   const int n = layer.tokens, budget = *choice.budget;
   int sink = 0, recent = 0;  // policies.md
   if (choice.policy == "snapkv") recent = 8;
