@@ -48,7 +48,6 @@ FloatTensor float_tensor(const std::string& name, const at::Tensor& tensor) {
 GenerateResult generate(const Model& model, const GenerateRequest& request,
                         const CancelFlag* cancel) {
   const at::InferenceMode guard;
-  const Decoder& decoder = model.decoder();
   const Prompt prompt = split_prompt(request);
   if (request.plan.layers() > 0) check_plan_fits(request.plan, model.shape());
   if (!prompt.after_cut.empty()) check_prompt(model.config(), prompt.after_cut);
@@ -57,10 +56,11 @@ GenerateResult generate(const Model& model, const GenerateRequest& request,
 
   GenerateResult result;
   const auto start = std::chrono::steady_clock::now();
-  KvCache cache(decoder, request.plan, static_cast<int>(prompt.after_cut.size()) + request.max_new);
-  at::Tensor out = cache.prefill(decoder, prompt.before_cut, cancel);
+  KvCache cache(model, request.plan, static_cast<int>(prompt.after_cut.size()) + request.max_new);
+  at::Tensor out = cache.prefill(prompt.before_cut, cancel);
   result.kv_bytes = cache.cut_bytes();
-  if (!prompt.after_cut.empty()) out = cache.run(decoder, prompt.after_cut, cancel);
+  if (!prompt.after_cut.empty()) out = cache.run(prompt.after_cut, cancel);
+  const Decoder& decoder = model.decoder();
   int next = request.max_new > 0 ? arg_max(decoder.logits(out.narrow(0, out.size(0) - 1, 1))) : 0;
   result.prefill_ms = milliseconds_since(start);
 
@@ -70,7 +70,7 @@ GenerateResult generate(const Model& model, const GenerateRequest& request,
     if (request.stop_at_eos && std::find(stops.begin(), stops.end(), next) != stops.end()) break;
     result.ids.push_back(next);
     if (static_cast<int>(result.ids.size()) == request.max_new) break;
-    next = arg_max(decoder.logits(cache.run(decoder, {&next, 1}, cancel)));
+    next = arg_max(decoder.logits(cache.step(next, cancel)));
   }
   // The first token came with the prefill.
   const double seconds = milliseconds_since(decode_start) / 1e3;
@@ -85,8 +85,8 @@ KeepResult keep(const Model& model, const GenerateRequest& request, const Cancel
   const Prompt prompt = split_prompt(request);
   check_prompt(model.config(), prompt.before_cut);
   check_plan_fits(request.plan, model.shape());
-  KvCache cache(model.decoder(), request.plan, 0);
-  cache.prefill(model.decoder(), prompt.before_cut, cancel);
+  KvCache cache(model, request.plan, 0);
+  cache.prefill(prompt.before_cut, cancel);
   const int tokens = static_cast<int>(prompt.before_cut.size());
   KeepResult result;
   result.tokens = tokens;
@@ -97,8 +97,13 @@ KeepResult keep(const Model& model, const GenerateRequest& request, const Cancel
     const CutLayer& cut = cache.cuts()[l];
     KeptRows rows;
     rows.policy = choice.policy;
-    for (int head = 0; head < heads; ++head) rows.positions.push_back(cache.positions(l, head));
-    rows.budget = static_cast<int>(rows.positions[0].size());
+    std::size_t all = 0;
+    for (int head = 0; head < heads; ++head) {
+      const std::vector<std::int32_t>& held = cache.positions(l, head);
+      rows.positions.emplace_back(held.begin(), held.end());
+      all += held.size();
+    }
+    rows.budget = static_cast<int>(all) / heads;
     rows.scores.assign(static_cast<std::size_t>(heads) * tokens,
                        std::numeric_limits<float>::infinity());
     if (cut.scores.rows > 0) {

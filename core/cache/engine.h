@@ -32,7 +32,7 @@ GenerateResult generate(const Model& model, const GenerateRequest& request,
 
 struct KeptRows {
   std::string policy;
-  int budget = 0;                           // tokens kept per kv head
+  int budget = 0;                           // tokens kept per kv head, on average
   std::vector<std::vector<int>> positions;  // per kv head
   std::vector<float> scores;  // (kv_heads, tokens), protected tokens +inf; full: all +inf
 };

@@ -34,19 +34,17 @@ LayerScores policy_scores(const Policy& policy, const LayerView& view, const Par
   return made;
 }
 
-void gather_rows(const at::Tensor& source, int tokens, const Kept& kept, at::Tensor& out) {
-  const int heads = static_cast<int>(source.size(0));
-  if (kept.everything()) {
-    out.narrow(1, 0, tokens).copy_(source.narrow(1, 0, tokens));
-    return;
-  }
+void gather_rows(const at::Tensor& source, std::span<const std::int32_t> positions,
+                 at::Tensor& out) {
   const at::Tensor rows = source.contiguous();
-  const CompactShape shape{.rows = heads,
-                           .tokens = static_cast<int>(rows.size(1)),
-                           .kept = kept.count(0),
-                           .dim = static_cast<int>(rows.size(2)),
-                           .out_stride = static_cast<int>(out.size(1))};
-  compact_cpu(rows.data_ptr<float>(), kept.positions.data(), shape, out.data_ptr<float>());
+  const auto words = static_cast<int>(rows.size(1) * rows.element_size() / sizeof(float));
+  const CompactShape shape{.rows = 1,
+                           .tokens = static_cast<int>(rows.size(0)),
+                           .kept = static_cast<int>(positions.size()),
+                           .dim = words,
+                           .out_stride = static_cast<int>(positions.size())};
+  compact_cpu(static_cast<const float*>(rows.data_ptr()), positions.data(), shape,
+              static_cast<float*>(out.data_ptr()));
 }
 
 }  // namespace polykv

@@ -13,8 +13,8 @@ namespace polykv {
 // input Error when the policy needs a head list and there is none.
 LayerScores policy_scores(const Policy& policy, const LayerView& view, const Params& params);
 
-// Gathers kept rows of (kv_heads, tokens, head_dim) into the first rows of out (kv_heads, room,
-// head_dim): of the first `tokens` when everything stays.
-void gather_rows(const at::Tensor& source, int tokens, const Kept& kept, at::Tensor& out);
+// Gathers rows of source (tokens, head_dim) into out (positions, head_dim), both contiguous.
+void gather_rows(const at::Tensor& source, std::span<const std::int32_t> positions,
+                 at::Tensor& out);
 
 }  // namespace polykv

@@ -15,16 +15,22 @@ void Kept::add_head(std::span<const std::int32_t> ascending) {
 }
 
 Kept keep_rows(const Policy& policy, const LayerChoice& choice, const LayerScores& scores,
-               int kv_heads) {
+               int kv_heads, std::span<const std::span<const std::int32_t>> held) {
   Kept kept;
   if (!choice.budget || *choice.budget >= scores.tokens) return kept;
   SelectShape shape = keep_shape(policy, choice, scores.rows, scores.tokens);
   std::vector<int> counts(static_cast<std::size_t>(kv_heads), kept_count(shape));
   if (policy.split) counts = policy.split({scores, shape, kv_heads}, choice.params);
   shape.rows = 1;
+  const int sinks = shape.sink;
   std::vector<std::int32_t> row;
   for (int head = 0; head < kv_heads; ++head) {
-    const bool shared = scores.rows == 1 && head > 0 && counts[head] == counts[head - 1];
+    bool shared = scores.rows == 1 && head > 0 && counts[head] == counts[head - 1];
+    if (!held.empty()) {
+      shape.sink = static_cast<int>(std::lower_bound(held[head].begin(), held[head].end(), sinks) -
+                                    held[head].begin());
+      shared = false;
+    }
     if (!shared) {  // one index set shared by the layer is selected once
       shape.budget = counts[head];
       row.resize(static_cast<std::size_t>(kept_count(shape)));

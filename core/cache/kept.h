@@ -32,9 +32,11 @@ struct LayerScores {
 };
 
 // The keep rule applied to one layer: protected tokens and the best of the rest; a ragged policy
-// first splits the layer's budget over its kv heads.
+// first splits the layer's budget over its kv heads. held: per kv head the ascending positions of
+// what the scores stand for, when that is no longer the whole prompt; a sink is one of the first
+// positions, not of the first slots. The result counts slots.
 Kept keep_rows(const Policy& policy, const LayerChoice& choice, const LayerScores& scores,
-               int kv_heads);
+               int kv_heads, std::span<const std::span<const std::int32_t>> held = {});
 
 // What a layer with a sliding window keeps: its last `window` tokens, for every kv head alike.
 Kept window_rows(int window, int tokens, int kv_heads);

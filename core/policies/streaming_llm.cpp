@@ -18,8 +18,10 @@ Protected protect(const Params& params, int budget, int) {
   return {sink, std::max(0, budget - sink)};
 }
 
+// Later is better: while decoding fewer sinks may be left than the parameter says.
 at::Tensor score(const LayerView& view, const Params&) {
-  return at::zeros({view.tokens()}, at::kFloat);
+  const at::Tensor positions = view.positions().to(at::kFloat);
+  return view.phase() == Phase::prefill ? positions[0] : positions;
 }
 
 }  // namespace

@@ -53,7 +53,18 @@ CaseState prefill_case(const Decoder& decoder, Case source, const CancelFlag* ca
         mean.data_ptr<float>(), mean.data_ptr<float>() + mean.numel()));
   }
   state.scores.resize(s.layers);
+  state.memory.resize(s.layers);
   return state;
+}
+
+const PromptMemory& case_memory(const Model& model, CaseState& state, int layer,
+                                QueryVisibility query, const QueryMemory& asked) {
+  const std::string key = std::string(to_string(query)) + (asked.totals ? " totals " : " ") +
+                          std::to_string(asked.window);
+  const auto found = state.memory[layer].find(key);
+  if (found != state.memory[layer].end()) return found->second;
+  return state.memory[layer][key] =
+             prompt_memory(model, state.full.layers[layer], layer, state.cut_tokens(query), asked);
 }
 
 std::string score_key(const LayerChoice& choice, QueryVisibility query, std::uint64_t seed) {
@@ -66,7 +77,7 @@ std::string score_key(const LayerChoice& choice, QueryVisibility query, std::uin
   return key;
 }
 
-std::shared_ptr<const LayerScores> case_scores(const Decoder& decoder, CaseState& state, int layer,
+std::shared_ptr<const LayerScores> case_scores(const Model& model, CaseState& state, int layer,
                                                const LayerChoice& choice, QueryVisibility query,
                                                std::uint64_t seed) {
   const std::string key = score_key(choice, query, seed);
@@ -74,9 +85,8 @@ std::shared_ptr<const LayerScores> case_scores(const Decoder& decoder, CaseState
   std::shared_ptr<const LayerScores>& slot = state.scores[layer][key];
   if (!slot) {
     const int tokens = state.cut_tokens(query);
-    const PromptView view(
-        decoder, state.full.layers[layer],
-        {.layer = layer, .tokens = tokens, .budget = choice.budget.value_or(tokens), .seed = seed});
+    const PromptView view(model.decoder(), state.full.layers[layer],
+                          cut_context(model, layer, tokens, choice, seed));
     slot = std::make_shared<LayerScores>(
         policy_scores(*find_policy(choice.policy), view, choice.params));
   }

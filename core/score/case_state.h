@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/cache/prompt_state.h"
+#include "core/cache/kv_cache.h"
 #include "core/plan/plan.h"
 #include "core/probe/case.h"
 #include "core/score/proxy.h"
@@ -23,6 +23,8 @@ struct CaseState {
   std::vector<std::shared_ptr<const std::vector<float>>> mass;
   // per layer: score vectors by policy, parameters, seed and visibility; computed on first need.
   std::vector<std::map<std::string, std::shared_ptr<const LayerScores>>> scores;
+  // per layer: what decode policies go on from, by what they ask for; computed on first need.
+  std::vector<std::map<std::string, PromptMemory>> memory;
 
   int context() const { return static_cast<int>(source.context.size()); }
   int question() const { return static_cast<int>(source.question.size()); }
@@ -35,8 +37,11 @@ struct CaseState {
 
 CaseState prefill_case(const Decoder& decoder, Case source, const CancelFlag* cancel);
 
+const PromptMemory& case_memory(const Model& model, CaseState& state, int layer,
+                                QueryVisibility query, const QueryMemory& asked);
+
 // The policy's score vector of one layer, from the case's store or computed now.
-std::shared_ptr<const LayerScores> case_scores(const Decoder& decoder, CaseState& state, int layer,
+std::shared_ptr<const LayerScores> case_scores(const Model& model, CaseState& state, int layer,
                                                const LayerChoice& choice, QueryVisibility query,
                                                std::uint64_t seed);
 

@@ -9,13 +9,20 @@
 #include "core/cache/kv_cache.h"
 #include "core/cache/layer_view.h"
 #include "core/error.h"
+#include "core/policies/policy.h"
 #include "core/score/tail_run.h"
 
 namespace polykv {
 namespace {
 
-int kept_tokens(const LayerChoice& choice, int tokens) {
-  return std::min(choice.budget.value_or(tokens), tokens);
+// What the budget says; a policy that decides by itself how many tokens stay says it by its cut.
+std::int64_t planned_bytes(const Model& model, const LayerChoice& choice, const Kept& kept,
+                           int tokens) {
+  const Policy* policy = find_policy(choice.policy);
+  if (!policy->split) return model.kv_bytes(std::min(choice.budget.value_or(tokens), tokens));
+  const auto rows = kept.everything() ? static_cast<std::int64_t>(tokens) * model.shape().kv_heads
+                                      : static_cast<std::int64_t>(kept.positions.size());
+  return model.kv_bytes(1) / model.shape().kv_heads * rows;
 }
 
 // kept mass of one layer and case: one minus the attention on what was evicted, mean over kv heads.
@@ -104,8 +111,9 @@ ScoreRow LiveScorer::State::measure(const TailRun& tail, const Plan& plan,
       row.kept_mass_by_layer[l] += kept / double(cases.size());
       mass += kept / s.layers;
       const int window = model->config().windows[l];
-      row.kv_bytes_planned += model->kv_bytes(
-          window > 0 ? std::min(window, cut) : kept_tokens(plan.of(Phase::prefill)[l], cut));
+      row.kv_bytes_planned += window > 0 ? model->kv_bytes(std::min(window, cut))
+                                         : planned_bytes(*model, plan.of(Phase::prefill)[l],
+                                                         tail.kept(l, static_cast<int>(b)), cut);
     }
     case_mass.push_back(mass);
     out.push_back(std::move(result));
@@ -149,7 +157,7 @@ void LiveScorer::set_cases(std::vector<Case> cases, const Progress& progress,
   // The ceiling through the same code: a run in which every layer keeps everything.
   const Plan full =
       uniform_plan("full", std::nullopt, s.model->shape().layers, QueryVisibility::agnostic);
-  TailRun run(s.decoder(), s.cases, full.query);
+  TailRun run(*s.model, s.cases, full.query);
   run.update(full, cancel);
   std::vector<CaseResult> ignored;
   s.full = s.measure(run, full, ignored);
@@ -163,7 +171,7 @@ ScoreRow LiveScorer::score(const Plan& plan, const CancelFlag* cancel) {
   State& s = *state_;
   if (s.cases.empty()) fail_input("", "cases", "no case set is loaded");
   check_plan_fits(plan, s.model->shape());
-  if (!s.run || s.run->query() != plan.query) s.run.emplace(s.decoder(), s.cases, plan.query);
+  if (!s.run || s.run->query() != plan.query) s.run.emplace(*s.model, s.cases, plan.query);
   s.run->update(plan, cancel);
   ScoreRow row = s.measure(*s.run, plan, s.results);
   s.plan = plan;
@@ -177,7 +185,7 @@ ScoreRow LiveScorer::score_aside(const Plan& plan, const CancelFlag* cancel) {
   const auto start = std::chrono::steady_clock::now();
   State& s = *state_;
   check_plan_fits(plan, s.model->shape());
-  TailRun run(s.decoder(), s.cases, plan.query);
+  TailRun run(*s.model, s.cases, plan.query);
   run.update(plan, cancel);
   std::vector<CaseResult> ignored;
   ScoreRow row = s.measure(run, plan, ignored);
@@ -208,12 +216,11 @@ std::vector<float> LiveScorer::answer_logits_from_scratch(int case_index, const 
     before.insert(before.end(), after.begin(), after.end());
     after.clear();
   }
-  after.insert(after.end(), c.answer.begin(), c.answer.end() - 1);
-  KvCache cache(s.decoder(), plan, static_cast<int>(after.size()));
-  const at::Tensor read = cache.prefill(s.decoder(), before);
-  std::vector<at::Tensor> out;
-  if (aware) out.push_back(read.narrow(0, read.size(0) - 1, 1));
-  if (!after.empty()) out.push_back(cache.run(s.decoder(), after));
+  KvCache cache(*s.model, plan, static_cast<int>(after.size() + c.answer.size()));
+  const at::Tensor read = cache.prefill(before);
+  std::vector<at::Tensor> out = {read.narrow(0, read.size(0) - 1, 1)};
+  if (!after.empty()) out.push_back(cache.run(after));
+  for (std::size_t i = 0; i + 1 < c.answer.size(); ++i) out.push_back(cache.step(c.answer[i]));
   const at::Tensor all = at::cat(out);
   const auto answers = static_cast<std::int64_t>(c.answer.size());
   const at::Tensor logits =
@@ -287,7 +294,7 @@ std::shared_ptr<const ProxyData> LiveScorer::proxy_data(const Plan& plan) {
     one.mass = c.mass;
     for (int l = 0; l < plan.layers(); ++l) {
       one.layers.push_back(
-          case_scores(s.decoder(), c, l, plan.of(Phase::prefill)[l], plan.query, plan.seed));
+          case_scores(*s.model, c, l, plan.of(Phase::prefill)[l], plan.query, plan.seed));
     }
     data->cases.push_back(std::move(one));
   }

@@ -2,8 +2,9 @@
 
 #include <ATen/Parallel.h>
 
-#include "core/cache/attend.h"
-#include "core/cache/keep.h"
+#include <algorithm>
+
+#include "core/cache/decode_cut.h"
 
 namespace polykv {
 
@@ -41,9 +42,9 @@ RopeAngles tail_angles(const Decoder& decoder, const std::vector<CaseState>& cas
 
 }  // namespace
 
-TailRun::TailRun(const Decoder& decoder, std::vector<CaseState>& cases, QueryVisibility query)
-    : decoder_(decoder), cases_(cases), query_(query) {
-  const int layers = decoder.config().shape.layers;
+TailRun::TailRun(const Model& model, std::vector<CaseState>& cases, QueryVisibility query)
+    : model_(model), decoder_(model.decoder()), cases_(cases), query_(query) {
+  const int layers = model.shape().layers;
   std::vector<at::Tensor> positions, first_inputs;
   int rows = 0;
   for (const CaseState& c : cases) {
@@ -57,12 +58,12 @@ TailRun::TailRun(const Decoder& decoder, std::vector<CaseState>& cases, QueryVis
   inputs_.resize(layers + 1);
   slots_.assign(layers, std::vector<Slot>(cases.size()));
   if (cases.empty()) return;
-  angles_ = tail_angles(decoder, cases, positions);
+  angles_ = tail_angles(decoder_, cases, positions);
   inputs_[0] = at::cat(first_inputs);
 }
 
 bool TailRun::select_layer(int layer, const LayerChoice& choice, std::uint64_t seed) {
-  const ModelShape& s = decoder_.config().shape;
+  const int heads = model_.shape().kv_heads;
   const Policy* policy = find_policy(choice.policy);
   const std::string key =
       "k " + score_key(choice, query_, seed) + " b" + std::to_string(choice.budget.value_or(-1));
@@ -73,20 +74,20 @@ bool TailRun::select_layer(int layer, const LayerChoice& choice, std::uint64_t s
     CaseState& c = cases_[b];
     const int cut = c.cut_tokens(query_);
     Kept kept;
-    if (const int window = decoder_.config().windows[layer]; window > 0) {
-      kept = window_rows(window, cut, s.kv_heads);
-    } else if (const auto scores = case_scores(decoder_, c, layer, choice, query_, seed)) {
-      kept = keep_rows(*policy, choice, *scores, s.kv_heads);
+    if (const int window = model_.config().windows[layer]; window > 0) {
+      kept = window_rows(window, cut, heads);
+    } else if (const auto scores = case_scores(model_, c, layer, choice, query_, seed)) {
+      kept = keep_rows(*policy, choice, *scores, heads);
     }
-    const bool first_cut = slot.key.empty();
+    // Merged rows differ between policies that keep the same tokens.
+    const bool same = !slot.key.empty() && kept == slot.kept && !slot.merged && !policy->merge;
     slot.key = key;
-    if (!first_cut && kept == slot.kept) continue;
+    if (same) continue;
     slot.kept = std::move(kept);
-    slot.rows = slot.kept.everything() ? cut : slot.kept.count(0);
-    slot.k = at::empty({s.kv_heads, slot.rows + length_[b], s.head_dim}, at::kFloat);
-    slot.v = at::empty_like(slot.k);
-    gather_rows(c.full.layers[layer].k, cut, slot.kept, slot.k);
-    gather_rows(c.full.layers[layer].v, cut, slot.kept, slot.v);
+    slot.merged = policy->merge != nullptr;
+    slot.rows = empty_rows(model_, layer, nullptr);
+    fill_cut(model_, slot.rows, c.full.layers[layer], layer, cut, choice, seed, slot.kept,
+             length_[b]);
     changed = true;
   }
   return changed;
@@ -102,6 +103,12 @@ void TailRun::update(const Plan& plan, const CancelFlag* cancel) {
     }
   }
   first_layer_run_ = valid_;
+  const auto& decode = plan.of(Phase::decode);
+  if (std::any_of(decode.begin(), decode.end(),
+                  [](const LayerChoice& choice) { return choice.budget.has_value(); })) {
+    run_decode(plan, cancel);
+    return;
+  }
   const double layer_parameters = double(decoder_.parameters()) / layers;
   const ThreadLimit limit(layer_parameters * double(inputs_[0].size(0)));
   for (int l = valid_; l < layers; ++l) {
@@ -126,11 +133,10 @@ void TailRun::run_layer(int layer) {
   const auto one_case = [&](std::size_t b) {
     const std::int64_t first = offset_[b], t = length_[b];
     if (t == 0) return;
-    Slot& slot = slots_[layer][b];
-    slot.k.narrow(1, slot.rows, t).copy_(p.k.narrow(1, first, t));
-    slot.v.narrow(1, slot.rows, t).copy_(p.v.narrow(1, first, t));
-    mixed.narrow(0, first, t)
-        .copy_(attend(p.q.narrow(1, first, t), slot.k, slot.v, decoder_.config().windows[layer]));
+    LayerRows& rows = slots_[layer][b].rows;
+    rows.rewind();
+    rows.append(p.k.narrow(1, first, t), p.v.narrow(1, first, t), cases_[b].cut_tokens(query_));
+    mixed.narrow(0, first, t).copy_(rows.attend(p.q.narrow(1, first, t)));
   };
   if (cases_.size() == 1) {
     one_case(0);  // torch spreads the heads over the threads
@@ -161,15 +167,40 @@ void TailRun::read_logits() {
   logits_valid_ = true;
 }
 
+// Question and answer of every case, one after another: which rows are there depends on every
+// token fed before.
+void TailRun::run_decode(const Plan& plan, const CancelFlag* cancel) {
+  std::vector<at::Tensor> rows(cases_.size());
+  for (std::size_t b = 0; b < cases_.size(); ++b) rows[b] = decode_case(plan, b, cancel);
+  logits_ = decoder_.logits(at::cat(rows));
+  logits_valid_ = false;  // they are not what the batch gives for the same prefill choices
+}
+
+// The rows before each answer token, (answer, hidden).
+at::Tensor TailRun::decode_case(const Plan& plan, std::size_t b, const CancelFlag* cancel) const {
+  CaseState& c = cases_[b];
+  const int cut = c.cut_tokens(query_);
+  KvCache cache(model_, plan, length_[b]);
+  for (int l = 0; l < plan.layers(); ++l) {
+    const QueryMemory asked = query_memory(plan.of(Phase::decode)[l]);
+    cache.take(c.full.layers[l], cut, {slots_[l][b].kept, {}},
+               case_memory(model_, c, l, query_, asked));
+  }
+  std::vector<at::Tensor> rows;
+  if (query_ == QueryVisibility::agnostic) {
+    const at::Tensor asked = cache.run(c.source.question, cancel);
+    rows.push_back(asked.narrow(0, asked.size(0) - 1, 1));
+  } else {  // the last question token is before the cut
+    rows.push_back(c.full.out.narrow(0, cut - 1, 1));
+  }
+  for (int i = 0; i + 1 < c.answer(); ++i) rows.push_back(cache.step(c.source.answer[i], cancel));
+  return at::cat(rows);
+}
+
 std::int64_t TailRun::allocated_bytes() const {
-  const ModelShape& s = decoder_.config().shape;
   std::int64_t bytes = 0;
   for (const std::vector<Slot>& layer : slots_) {
-    for (std::size_t b = 0; b < layer.size(); ++b) {
-      bytes +=
-          static_cast<std::int64_t>(layer[b].k.storage().nbytes() + layer[b].v.storage().nbytes());
-      bytes -= 2LL * s.kv_heads * length_[b] * s.head_dim * std::int64_t{sizeof(float)};
-    }
+    for (const Slot& slot : layer) bytes += slot.rows.filled_bytes();
   }
   return bytes;
 }

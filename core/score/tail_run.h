@@ -9,11 +9,12 @@ namespace polykv {
 
 class TailRun {
  public:
-  TailRun(const Decoder& decoder, std::vector<CaseState>& cases, QueryVisibility query);
+  TailRun(const Model& model, std::vector<CaseState>& cases, QueryVisibility query);
 
   // Brings the run up to the plan: re-selects layers whose choice changed, then runs from the first
-  // layer whose kept tokens changed. Throws Cancelled between layers; the next call goes on from
-  // what is valid.
+  // layer whose kept tokens changed. A plan that evicts while decoding runs question and answer
+  // again token by token. Throws Cancelled between layers; the next call goes on from what is
+  // valid.
   void update(const Plan& plan, const CancelFlag* cancel);
 
   QueryVisibility query() const { return query_; }
@@ -24,16 +25,19 @@ class TailRun {
   std::int64_t allocated_bytes() const;  // rows the cuts left, all layers and cases
 
  private:
-  struct Slot {  // one layer of one case: kept rows, then room for the tail's own keys and values
+  struct Slot {       // one layer of one case
     std::string key;  // score key and budget the kept rows belong to; "" = not cut yet
     Kept kept;
-    at::Tensor k, v;  // (kv_heads, kept + tail, head_dim)
-    int rows = 0;     // kept rows
+    bool merged = false;  // rows hold what a policy folded into them
+    LayerRows rows;       // with room for the tail's own keys and values
   };
   bool select_layer(int layer, const LayerChoice& choice, std::uint64_t seed);
   void run_layer(int layer);
   void read_logits();
+  void run_decode(const Plan& plan, const CancelFlag* cancel);
+  at::Tensor decode_case(const Plan& plan, std::size_t b, const CancelFlag* cancel) const;
 
+  const Model& model_;
   const Decoder& decoder_;
   std::vector<CaseState>& cases_;
   QueryVisibility query_;

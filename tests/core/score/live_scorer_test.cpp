@@ -33,14 +33,15 @@ Plan start_plan() {
 }
 
 // From scratch in two ways: a scorer that has never seen another plan, and the engine's own cache
-// (prefill, cut, question and answer), whose matrices have other sizes and so other rounding.
+// (prefill, cut, question and answer), whose matrices have other sizes and so other rounding: up to
+// 1.7e-4 of logits of 16 was seen with AVX-512.
 void check_against_scratch(LiveScorer& scorer, const Plan& plan, int case_index) {
   const std::vector<float> got = scorer.answer_logits(case_index);
   LiveScorer fresh(tiny());
-  fresh.set_cases({scorer.cases()[case_index]});
+  fresh.set_cases(scorer.cases());
   fresh.score(plan);
-  REQUIRE(largest_difference(got, fresh.answer_logits(0)) <= 1e-5);
-  REQUIRE(largest_difference(got, scorer.answer_logits_from_scratch(case_index, plan)) <= 1e-4);
+  REQUIRE(largest_difference(got, fresh.answer_logits(case_index)) <= 1e-6);
+  REQUIRE(largest_difference(got, scorer.answer_logits_from_scratch(case_index, plan)) <= 5e-4);
 }
 
 }  // namespace
@@ -112,6 +113,48 @@ TEST_CASE("a rescore starts at the first changed layer and not at all when nothi
   plan.of(Phase::prefill)[4].budget = 12;
   scorer.score(plan);
   CHECK(scorer.first_layer_run() == 4);
+}
+
+TEST_CASE("a plan that evicts while decoding scores what its answer logits from scratch say") {
+  LiveScorer scorer(tiny());
+  scorer.set_cases(small_cases(3));
+  std::mt19937 random(11);
+  const auto below = [&](int n) { return static_cast<int>(random() % n); };
+  std::vector<std::string> decoding;
+  for (const Policy& policy : policies()) {
+    if (policy.phases & kDecode) decoding.emplace_back(policy.id);
+  }
+  Plan plan = start_plan();
+  for (int edit = 0; edit < 40; ++edit) {
+    plan.query = below(3) == 0 ? QueryVisibility::aware : QueryVisibility::agnostic;
+    LayerChoice& choice = plan.of(Phase::decode)[below(plan.layers())];
+    choice = {decoding[below(static_cast<int>(decoding.size()))], std::nullopt, {}};
+    if (find_policy(choice.policy)->score) choice.budget = 1 + below(60);
+    plan.of(Phase::prefill)[below(plan.layers())].budget = 1 + below(100);
+    scorer.score(plan);
+    const int shown = below(3);
+    INFO("edit " << edit << " case " << shown);
+    CHECK(largest_difference(scorer.answer_logits(shown),
+                             scorer.answer_logits_from_scratch(shown, plan)) <= 5e-4);
+  }
+}
+
+TEST_CASE("the first answer token does not depend on a decode policy, later ones do") {
+  LiveScorer scorer(tiny());
+  scorer.set_cases(small_cases(2));
+  Plan plan = start_plan();
+  scorer.score(plan);
+  const std::vector<float> kept = scorer.answer_logits(0);
+  plan.of(Phase::decode).assign(6, {"streaming_llm", 4, {}});
+  scorer.score(plan);
+  const std::vector<float> cut = scorer.answer_logits(0);
+  const auto row = [&](const std::vector<float>& logits, int i) {
+    const int vocab = tiny()->shape().vocab;
+    return std::vector<float>(logits.begin() + i * vocab, logits.begin() + (i + 1) * vocab);
+  };
+  CHECK(largest_difference(row(kept, 0), row(cut, 0)) <= 1e-4);
+  CHECK(largest_difference(row(kept, 1), row(cut, 1)) <= 1e-4);  // fed before the first cut
+  CHECK(largest_difference(row(kept, 2), row(cut, 2)) > 1e-2);
 }
 
 TEST_CASE("recall, NLL, KL and top-1 agreement are what the logits say") {
@@ -239,14 +282,14 @@ TEST_CASE("a right answer by teacher forcing is the greedy answer") {
   }
 }
 
-TEST_CASE("a plan for another layer count or with decode eviction is refused and changes nothing") {
+TEST_CASE("a plan for another layer count or with a policy of another phase changes nothing") {
   LiveScorer scorer(tiny());
   scorer.set_cases(small_cases(1));
   const ScoreRow before = scorer.score(start_plan());
   CHECK_THROWS_WITH(scorer.score(uniform_plan("snapkv", 8, 4, QueryVisibility::agnostic)),
                     Catch::Contains("4 layers") && Catch::Contains("has 6"));
   Plan decode = start_plan();
-  decode.of(Phase::decode).assign(6, {"h2o", 8, {}});
+  decode.of(Phase::decode).assign(6, {"snapkv", 8, {}});
   CHECK_THROWS_WITH(scorer.score(decode), Catch::Contains("layer 0 decode"));
   CHECK(scorer.score(start_plan()).answer_nll.value == before.answer_nll.value);
 }
