@@ -15,7 +15,7 @@ int run(const Options& given) {
   GenerateRequest request;
   request.context = prompt.context;
   request.question = prompt.question;
-  request.plan = read_plan_option(given.text("--plan"), given, *model);
+  request.plan = read_plan_option(given.text("--plan"), query_option(given), given, *model);
   request.max_new = given.integer("--max-new", request.max_new, 1, model->shape().max_tokens);
   request.stop_at_eos = !given.has("--no-stop-at-eos");
   progress.show(0, "generating");

@@ -111,11 +111,16 @@ Prompt read_prompt(const Options& given, const Model& model) {
   return prompt;
 }
 
-Plan read_plan_option(const std::string& argument, const Options& given, const Model& model) {
-  const std::string word = given.choice("--query", "agnostic", {"agnostic", "aware"});
-  const QueryVisibility query = *query_from(word);
-  Plan plan = plan_from_argument(argument.empty() ? "full" : argument, target_of(model), query);
-  if (given.has("--query")) plan.query = query;  // also over what a file says
+std::optional<QueryVisibility> query_option(const Options& given) {
+  if (!given.has("--query")) return std::nullopt;
+  return query_from(given.choice("--query", "", {"agnostic", "aware"}));
+}
+
+Plan read_plan_option(const std::string& argument, std::optional<QueryVisibility> query,
+                      const Options& given, const Model& model) {
+  Plan plan = plan_from_argument(argument.empty() ? "full" : argument, target_of(model),
+                                 query.value_or(QueryVisibility::agnostic));
+  if (query) plan.query = *query;  // also over what a file says
   if (given.has("--seed")) plan.seed = given.seed(0);
   return plan;
 }

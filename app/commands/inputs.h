@@ -1,6 +1,7 @@
 #pragma once
 // What the words have in common: model, prompt, plans and cases from their options.
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,8 +46,11 @@ std::vector<int> ids_of(const Json& array, const std::string& origin);
 std::string one_of(const Options& given, const std::vector<std::string>& names,
                    const std::string& missing);
 
-// One value of --plan with --query and --seed applied; "" = full.
-Plan read_plan_option(const std::string& argument, const Options& given, const Model& model);
+// --query; nothing when it was not given.
+std::optional<QueryVisibility> query_option(const Options& given);
+// One value of --plan ("" = full) with --seed and, when there is one, the query applied.
+Plan read_plan_option(const std::string& argument, std::optional<QueryVisibility> query,
+                      const Options& given, const Model& model);
 
 // --cases, or `count` cases made in the embedded model's language.
 std::vector<Case> read_case_set(const Options& given, const Model& model, int count);

@@ -55,7 +55,7 @@ int run(const Options& given) {
   GenerateRequest request;
   request.context = prompt.context;
   request.question = prompt.question;
-  request.plan = read_plan_option(given.text("--plan"), given, *model);
+  request.plan = read_plan_option(given.text("--plan"), query_option(given), given, *model);
   const KeepResult result = keep(*model, request);
   if (given.has("--scores")) write_scores(given.text("--scores"), result);
   if (!given.has("--json")) {

@@ -107,7 +107,7 @@ int run(const Options& given) {
   const Grid grid = read_grid(given, *model);
   std::vector<Plan> plans;
   for (const std::string& argument : given.all("--plan")) {
-    plans.push_back(read_plan_option(argument, given, *model));
+    plans.push_back(read_plan_option(argument, query_option(given), given, *model));
   }
   std::vector<Cell> cells;
   std::vector<Case> written;
@@ -119,7 +119,7 @@ int run(const Options& given) {
       scorer.set_cases(cases, progress.callback());
       const Cell like{"full", task, length};
       if (plans.empty()) {
-        scorer.score(read_plan_option("full", given, *model));
+        scorer.score(read_plan_option("full", query_option(given), given, *model));
         count_right(grid, scorer.results(), true, like, cells);
       }
       for (std::size_t p = 0; p < plans.size(); ++p) {

@@ -1,9 +1,11 @@
 // `score`: exact scores of plans over a case set, the full cache first.
 #include <algorithm>
 #include <iostream>
+#include <sstream>
 
 #include "app/commands/inputs.h"
 #include "app/commands/table.h"
+#include "core/error.h"
 #include "core/plan/control.h"
 #include "core/policies/policy.h"
 #include "core/score/live_scorer.h"
@@ -64,38 +66,75 @@ Json json_of(const Row& row) {
           {"rescore_ms", s.rescore_ms}};
 }
 
-void print_table(const std::vector<Row>& rows, std::size_t cases, const std::string& query,
-                 bool cannot_tell) {
-  std::cout << cases << " cases, query " << query
-            << (query == "agnostic" ? " (the cut does not see the question)" : "")
-            << "; 95% intervals in brackets\n";
-  Table table({"plan", "recall", "answer nll", "kl to full", "top-1 agree", "kept mass", "kv cache",
-               "rescore"});
+Table table_of(const std::vector<Row>& rows) {
+  Table table({"plan", "query", "recall", "answer nll", "kl to full", "top-1 agree", "kept mass",
+               "kv cache", "rescore"});
   for (const Row& row : rows) {
     const ScoreRow& s = row.score;
-    table.add({s.plan + (row.control ? " (control)" : ""), with_interval(s.recall, 2),
-               with_interval(s.answer_nll, 3), with_interval(s.kl_to_full, 3),
-               with_interval(s.top1_agreement, 2), with_interval(s.kept_mass, 2),
-               bytes_text(s.kv_bytes), fixed(s.rescore_ms, 1) + " ms"});
+    table.add({s.plan + (row.control ? " (control)" : ""), to_string(row.query),
+               with_interval(s.recall, 2), with_interval(s.answer_nll, 3),
+               with_interval(s.kl_to_full, 3), with_interval(s.top1_agreement, 2),
+               with_interval(s.kept_mass, 2), bytes_text(s.kv_bytes),
+               fixed(s.rescore_ms, 1) + " ms"});
   }
-  table.print(std::cout);
-  if (cannot_tell) {
-    std::cout << "cannot tell: even the full cache answers fewer than half of these cases\n";
+  return table;
+}
+
+// The plans of --plan, or snapkv:64 and streaming_llm:64, and every policy of --policies with every
+// budget of --budgets.
+std::vector<std::string> plan_arguments(const Options& given) {
+  std::vector<std::string> arguments = given.all("--plan");
+  if (given.has("--policies")) {
+    std::vector<std::string> chosen, known = policy_ids();
+    std::erase_if(known, [](const std::string& id) {
+      return id == "full" || !(find_policy(id)->phases & kPrefill);
+    });
+    std::istringstream list(given.text("--policies"));
+    for (std::string id; std::getline(list, id, ',');) {
+      if (id == "all") {
+        chosen = known;
+        std::erase_if(chosen, [](const std::string& each) {  // no artefact to read
+          const auto params = find_policy(each)->params;
+          return std::any_of(params.begin(), params.end(), [](const ParamSpec& spec) {
+            return spec.name == std::string("file");
+          });
+        });
+      } else if (std::find(known.begin(), known.end(), id) != known.end()) {
+        chosen.push_back(id);
+      } else {
+        throw Error(ErrorKind::usage,
+                    "--policies: unknown policy '" + id + "'" + did_you_mean(id, known));
+      }
+    }
+    for (const int budget : given.integers("--budgets", "64", 1, 10'000'000)) {
+      for (const std::string& id : chosen) arguments.push_back(id + ":" + std::to_string(budget));
+    }
   }
+  if (arguments.empty()) arguments = {"snapkv:64", "streaming_llm:64"};
+  return arguments;
+}
+
+// Nothing: as the plans say.
+std::vector<std::optional<QueryVisibility>> queries_of(const Options& given) {
+  if (!given.has("--query")) return {std::nullopt};
+  const std::string word = given.choice("--query", "", {"agnostic", "aware", "both"});
+  if (word == "both") return {QueryVisibility::agnostic, QueryVisibility::aware};
+  return {query_from(word)};
 }
 
 int run(const Options& given) {
   ProgressLine progress;
   const auto model = open_model(given, progress);
-  std::vector<std::string> arguments = given.all("--plan");
-  if (arguments.empty()) arguments = {"snapkv:64", "streaming_llm:64"};
   std::vector<Plan> plans;
-  for (const std::string& argument : arguments) {
-    plans.push_back(read_plan_option(argument, given, *model));
-    if (plans.back().name.empty()) plans.back().name = argument;
+  for (const std::optional<QueryVisibility> query : queries_of(given)) {
+    for (const std::string& argument : plan_arguments(given)) {
+      plans.push_back(read_plan_option(argument, query, given, *model));
+      if (plans.back().name.empty()) plans.back().name = argument;
+    }
   }
   LiveScorer scorer(model);
-  scorer.set_cases(read_case_set(given, *model, 16), progress.callback());
+  scorer.set_cases(read_case_set(given, *model, given.integer("--count", 16, 1, 100000)),
+                   progress.callback());
 
   std::vector<Row> rows{{scorer.full_row(), plans.front().query, false}};
   rows.front().score.plan = "full";
@@ -111,8 +150,18 @@ int run(const Options& given) {
                                  [&](const Row& row) { return row.query != rows[0].query; });
   const std::string query = mixed ? "mixed" : to_string(rows[0].query);
   const bool cannot_tell = rows[0].score.recall.value < 0.5;
+  std::string head = std::to_string(cases) + " cases, query " + query +
+                     (query == "agnostic" ? " (the cut does not see the question)" : "") +
+                     "; 95% intervals in brackets";
+  if (cannot_tell) {
+    head += "; cannot tell: even the full cache answers fewer than half of these cases";
+  }
+  if (given.has("--table")) {
+    write_file_atomic(given.text("--table"), head + "\n\n" + table_of(rows).markdown());
+  }
   if (!given.has("--json")) {
-    print_table(rows, cases, query, cannot_tell);
+    std::cout << head << "\n";
+    table_of(rows).print(std::cout);
     return 0;
   }
   Json list = Json::array();
@@ -123,8 +172,12 @@ int run(const Options& given) {
 
 constexpr Option kOptions[] = {
     {"--plan", "P", "plan file or POLICY:BUDGET[+ALLOCATOR]; may be given several times"},
-    {"--cases", "FILE", "JSON lines; without it 16 needle cases are made"},
-    {"--query", "agnostic|aware", "whether the cut sees the question, for every plan"},
+    {"--cases", "FILE", "JSON lines; without it needle cases are made"},
+    {"--policies", "A,B", "also these policies, or all, with every budget of --budgets"},
+    {"--budgets", "N,N", "tokens per layer and kv head for --policies (default 64)"},
+    {"--count", "N", "needle cases to make (default 16)"},
+    {"--query", "agnostic|aware|both", "whether the cut sees the question, for every plan"},
+    {"--table", "FILE", "also write the rows as a Markdown table"},
     {"--controls", "", "also random and streaming_llm with the same budgets"},
 };
 

@@ -37,6 +37,18 @@ void Table::print(std::ostream& out, bool all_left) const {
   }
 }
 
+std::string Table::markdown() const {
+  std::string text;
+  for (std::size_t r = 0; r < rows_.size(); ++r) {
+    for (const std::string& cell : rows_[r]) text += "| " + cell + " ";
+    text += "|\n";
+    if (r > 0) continue;
+    for (std::size_t c = 0; c < rows_[0].size(); ++c) text += c == 0 ? "| --- " : "| ---: ";
+    text += "|\n";
+  }
+  return text;
+}
+
 std::string fixed(double value, int digits) {
   char text[64];
   std::snprintf(text, sizeof text, "%.*f", digits, value);

@@ -16,6 +16,7 @@ class Table {
   explicit Table(std::vector<std::string> head) : rows_{std::move(head)} {}
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
   void print(std::ostream& out, bool all_left = false) const;
+  std::string markdown() const;  // first column left, the others right
 
  private:
   std::vector<std::vector<std::string>> rows_;

@@ -193,6 +193,35 @@ TEST_CASE("logits writes every position, or the last ones, and the taps asked fo
   CHECK_FALSE(header().contains("hidden.0"));
 }
 
+TEST_CASE("score crosses policies, budgets and both visibilities and writes them as a table") {
+  const ScratchFolder scratch;
+  const std::string table = scratch.file("table.md");
+  const Json scored = answer(
+      "score --policies snapkv,tova --budgets 16,32 --query both --count 2"
+      " --table " +
+      table);
+  std::vector<std::string> plans;
+  int aware = 0;
+  for (const Json& row : scored.at("rows")) {
+    plans.push_back(row.at("plan"));
+    aware += row.at("query") == "aware";
+  }
+  const std::vector<std::string> each = {"snapkv:16", "tova:16", "snapkv:32", "tova:32"};
+  std::vector<std::string> expected = {"full"};
+  for (int query = 0; query < 2; ++query) {
+    expected.insert(expected.end(), each.begin(), each.end());
+  }
+  CHECK(plans == expected);
+  CHECK(aware == 4);
+  CHECK(scored.at("cases") == 2);
+  const std::string text = read_text_file(table);
+  CHECK(std::count(text.begin(), text.end(), '\n') == 2 + 2 + 9);  // heading, head, rows
+  CHECK(text.find("| tova:32 | aware |") != std::string::npos);
+  const Ran typo = run_program("score --policies snapkb --count 1");
+  CHECK(typo.code == 2);
+  CHECK(typo.err.find("snapkv") != std::string::npos);
+}
+
 TEST_CASE("score puts the full cache first and gives every score with interval and n") {
   const ScratchFolder scratch;
   const std::string cases = scratch.file("cases.jsonl");
