@@ -1,19 +1,11 @@
 #include "kernels/importance.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <limits>
 #include <vector>
 
-// The hot loops are compiled once per x86-64 level and chosen when the program loads. Sanitizers
-// break the load-time choice (it runs before they are set up), other compilers do not know it.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && \
-    __GNUC__ >= 12 && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-#define POLYKV_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define POLYKV_CLONES
-#endif
+#include "kernels/simd.h"
 
 namespace polykv {
 namespace importance_detail {
@@ -21,24 +13,6 @@ namespace importance_detail {
 constexpr int kTile = 32;  // keys transposed together: (dim, kTile)
 constexpr int kRows = 8;   // query rows handled together
 constexpr float kHidden = -std::numeric_limits<float>::infinity();
-
-// exp(x) for x <= 0, relative error below 2e-7, 0 below -87. No branch and no call: it vectorises.
-inline float exp_negative(float x) {
-  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves the rounded integer below
-  const float shifted = x * 1.44269504f + kRound;
-  const float n = shifted - kRound;
-  const float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;  // |r| <= ln(2) / 2
-  float p = 1.0f / 5040;  // Taylor to r^7: the rest is below 1e-8
-  p = p * r + 1.0f / 720;
-  p = p * r + 1.0f / 120;
-  p = p * r + 1.0f / 24;
-  p = p * r + 1.0f / 6;
-  p = p * r + 0.5f;
-  p = p * r + 1.0f;
-  p = p * r + 1.0f;
-  const float two_to_n = std::bit_cast<float>((std::bit_cast<std::uint32_t>(shifted) + 127u) << 23);
-  return x < -87.0f ? 0.0f : p * two_to_n;
-}
 
 // keys (count, dim) -> tiles (ceil(count / kTile), dim, kTile), the last one padded with zeros.
 void transpose_keys(const float* keys, int count, int dim, float* tiles) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/attention.h"
 #include "kernels/importance.h"
 #include "kernels/select.h"
 
@@ -90,6 +91,64 @@ inline std::string words(const polykv::ImportanceShape& shape) {
   return "heads " + std::to_string(shape.heads) + ", kv_heads " + std::to_string(shape.kv_heads) +
          ", queries " + std::to_string(shape.queries) + ", keys " + std::to_string(shape.keys) +
          ", dim " + std::to_string(shape.dim) + ", first " + std::to_string(shape.first);
+}
+
+inline std::string words(const polykv::AttentionShape& shape) {
+  return "heads " + std::to_string(shape.heads) + ", kv_heads " + std::to_string(shape.kv_heads) +
+         ", queries " + std::to_string(shape.queries) + ", dim " + std::to_string(shape.dim);
+}
+
+// One attention problem: kv heads of the given lengths lie in the flat rows in any order, with gaps
+// of NaN between them, which no query may read.
+struct AttentionInputs {
+  polykv::AttentionShape shape;
+  std::vector<std::int64_t> starts;
+  std::vector<int> lengths;
+  std::vector<float> queries, keys, values;
+  std::int64_t row_stride = 0;
+};
+
+inline AttentionInputs attention_inputs(std::mt19937& random, const polykv::AttentionShape& shape,
+                                        const std::vector<int>& lengths) {
+  AttentionInputs in{shape, std::vector<std::int64_t>(lengths.size()), lengths, {}, {}, {}, 0};
+  in.queries =
+      normal_values(random, static_cast<std::size_t>(shape.heads) * shape.queries * shape.dim);
+  std::vector<std::size_t> order(lengths.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::shuffle(order.begin(), order.end(), random);
+  std::int64_t rows = 0;
+  for (const std::size_t kv_head : order) {
+    rows += between(random, 0, 2);
+    in.starts[kv_head] = rows;
+    rows += lengths[kv_head];
+    in.row_stride = std::max<std::int64_t>(in.row_stride, lengths[kv_head]);
+  }
+  in.row_stride += between(random, 0, 3);
+  const std::size_t size = static_cast<std::size_t>(rows) * shape.dim;
+  in.keys.assign(size, std::numeric_limits<float>::quiet_NaN());
+  in.values = in.keys;
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    const std::size_t count = static_cast<std::size_t>(lengths[i]) * shape.dim;
+    const auto keys = normal_values(random, count), values = normal_values(random, count);
+    std::copy(keys.begin(), keys.end(), in.keys.begin() + in.starts[i] * shape.dim);
+    std::copy(values.begin(), values.end(), in.values.begin() + in.starts[i] * shape.dim);
+  }
+  return in;
+}
+
+// Kv heads of random lengths, from `queries` (no older rows) to `queries` + most.
+inline AttentionInputs attention_inputs(std::mt19937& random, int most) {
+  polykv::AttentionShape shape;
+  shape.kv_heads = between(random, 1, 4);
+  shape.heads = shape.kv_heads * between(random, 1, 6);
+  shape.queries = between(random, 0, 2) == 0 ? between(random, 1, 20) : 1;
+  shape.dim = between(random, 1, 140);
+  shape.scale = 1.0f / std::sqrt(static_cast<float>(shape.dim));
+  std::vector<int> lengths(shape.kv_heads);
+  for (int& length : lengths) {
+    length = shape.queries + (between(random, 0, 3) == 0 ? 0 : between(random, 0, most));
+  }
+  return attention_inputs(random, shape, lengths);
 }
 
 }  // namespace hostile
