@@ -1,6 +1,7 @@
 #include "kernels/importance.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -10,9 +11,12 @@
 namespace polykv {
 namespace importance_detail {
 
-constexpr int kTile = 32;  // keys transposed together: (dim, kTile)
-constexpr int kRows = 8;   // query rows handled together
+constexpr int kTile = 32;          // keys transposed together: (dim, kTile)
+constexpr int kRows = 8;           // query rows transposed together: (dim, kRows)
+constexpr int kChunk = 8 * kTile;  // keys whose exponentials share one maximum
+constexpr int kBlockRows = 64;     // about so many query rows read a tile while it is in the cache
 constexpr float kHidden = -std::numeric_limits<float>::infinity();
+constexpr float kLowest = std::numeric_limits<float>::lowest();
 
 // keys (count, dim) -> tiles (ceil(count / kTile), dim, kTile), the last one padded with zeros.
 void transpose_keys(const float* keys, int count, int dim, float* tiles) {
@@ -29,27 +33,50 @@ void transpose_keys(const float* keys, int count, int dim, float* tiles) {
   }
 }
 
-// queries (dim, kRows), already scaled; tile (dim, kTile); logits: kRows rows, `stride` apart.
-// Four rows of accumulators at a time stay in registers.
-POLYKV_CLONES void tile_logits(const float* __restrict queries, const float* __restrict tile,
-                               int dim, float* __restrict logits, std::size_t stride) {
-  constexpr int kTogether = 4;
-  for (int first = 0; first < kRows; first += kTogether) {
-    float dot[kTogether][kTile] = {};
-    for (int d = 0; d < dim; ++d) {
-      for (int i = 0; i < kTogether; ++i) {
-        const float query = queries[d * kRows + first + i];
-        for (int k = 0; k < kTile; ++k) dot[i][k] += query * tile[d * kTile + k];
+// queries (dim, kRows), already scaled; tile (dim, kTile); logits: kRows rows, kChunk apart. kHigh
+// x kWide sums at a time stay in registers.
+template <int kHigh, int kWide>
+inline __attribute__((always_inline)) void multiply(const float* __restrict queries,
+                                                    const float* __restrict tile, int dim,
+                                                    float* __restrict logits) {
+  for (int row = 0; row < kRows; row += kHigh) {
+    for (int key = 0; key < kTile; key += kWide) {
+      float dot[kHigh][kWide] = {};
+      for (int d = 0; d < dim; ++d) {
+        for (int i = 0; i < kHigh; ++i) {
+          const float query = queries[d * kRows + row + i];
+          for (int k = 0; k < kWide; ++k) dot[i][k] += query * tile[d * kTile + key + k];
+        }
       }
-    }
-    for (int i = 0; i < kTogether; ++i) {
-      for (int k = 0; k < kTile; ++k) logits[(first + i) * stride + k] = dot[i][k];
+      for (int i = 0; i < kHigh; ++i) {
+        for (int k = 0; k < kWide; ++k) logits[(row + i) * kChunk + key + k] = dot[i][k];
+      }
     }
   }
 }
 
-// One row of `count` logits (a multiple of kTile) becomes exp(logit - maximum); returns their sum.
-POLYKV_CLONES float exponentiate(float* __restrict row, int count) {
+// As many sums as the registers hold: 16 of 32 (512 bits), 8 of 16 (256), 8 of 16 (128).
+#ifdef POLYKV_LEVELS
+__attribute__((target("arch=x86-64-v4"))) void tile_logits(const float* queries, const float* tile,
+                                                           int dim, float* logits) {
+  multiply<8, 32>(queries, tile, dim, logits);
+}
+__attribute__((target("arch=x86-64-v3"))) void tile_logits(const float* queries, const float* tile,
+                                                           int dim, float* logits) {
+  multiply<4, 16>(queries, tile, dim, logits);
+}
+__attribute__((target("default")))
+#endif
+void tile_logits(const float* queries, const float* tile, int dim, float* logits) {
+  multiply<4, 8>(queries, tile, dim, logits);
+}
+
+struct Sum {
+  float highest, total;
+};
+
+// `count` logits (a multiple of kTile) become exp(logit - highest); returns their highest and sum.
+POLYKV_CLONES Sum exponentiate(float* __restrict row, int count) {
   float lane[kTile];  // lanes instead of one number: a plain reduction would not vectorise
   for (int k = 0; k < kTile; ++k) lane[k] = row[k];
   for (int start = kTile; start < count; start += kTile) {
@@ -58,7 +85,10 @@ POLYKV_CLONES float exponentiate(float* __restrict row, int count) {
       lane[k] = lane[k] < x ? x : lane[k];
     }
   }
-  const float highest = *std::max_element(lane, lane + kTile);
+  for (int width = kTile / 2; width > 0; width /= 2) {
+    for (int k = 0; k < width; ++k) lane[k] = lane[k] < lane[k + width] ? lane[k + width] : lane[k];
+  }
+  const float highest = lane[0];
   for (int k = 0; k < kTile; ++k) lane[k] = 0.0f;
   for (int start = 0; start < count; start += kTile) {
     for (int k = 0; k < kTile; ++k) {
@@ -67,19 +97,19 @@ POLYKV_CLONES float exponentiate(float* __restrict row, int count) {
       lane[k] += e;
     }
   }
-  float sum = 0.0f;
-  for (int k = 0; k < kTile; ++k) sum += lane[k];
-  return sum;
+  for (int width = kTile / 2; width > 0; width /= 2) {
+    for (int k = 0; k < width; ++k) lane[k] += lane[k + width];
+  }
+  return {highest, lane[0]};
 }
 
 // sums[k] += `rows` rows' values times their weights; added up first, which also rounds less.
-POLYKV_CLONES void add_columns(const float* __restrict logits, std::size_t stride,
-                               const float* __restrict weights, int rows, int valid,
-                               float* __restrict sums) {
+POLYKV_CLONES void add_columns(const float* __restrict logits, const float* __restrict weights,
+                               int rows, int valid, float* __restrict sums) {
   for (int start = 0; start < valid; start += kTile) {
     float total[kTile] = {};
     for (int i = 0; i < rows; ++i) {
-      const float* row = logits + i * stride + start;
+      const float* row = logits + i * kChunk + start;
       for (int k = 0; k < kTile; ++k) total[k] += weights[i] * row[k];
     }
     const int here = std::min(kTile, valid - start);
@@ -87,46 +117,100 @@ POLYKV_CLONES void add_columns(const float* __restrict logits, std::size_t strid
   }
 }
 
-// Buffers of one call. A block is kRows rows of one kv head: its query heads' queries, one head
-// after another, cut at the same places whatever heads are asked for, so that sums do not depend
-// on how heads are spread over threads.
+// Turns (chunks, rows) highest and totals of chunks into the weights of their exponentials, in
+// place of highest: exp(highest - the row's highest) / the row's sum, 0 for a row that sees
+// nothing.
+POLYKV_CLONES void weigh_chunks(float* __restrict highest, const float* __restrict totals,
+                                int chunks, int rows) {
+  for (int row = 0; row < rows; row += kRows) {
+    float top[kRows], sum[kRows] = {}, share[kRows];
+    for (int i = 0; i < kRows; ++i) top[i] = highest[row + i];
+    for (int c = 1; c < chunks; ++c) {
+      for (int i = 0; i < kRows; ++i) {
+        const float x = highest[c * rows + row + i];
+        top[i] = top[i] < x ? x : top[i];
+      }
+    }
+    for (int c = 0; c < chunks; ++c) {
+      for (int i = 0; i < kRows; ++i) {
+        float& x = highest[c * rows + row + i];
+        x = exp_negative(x - top[i]);
+        sum[i] += x * totals[c * rows + row + i];
+      }
+    }
+    for (int i = 0; i < kRows; ++i) share[i] = sum[i] == 0.0f ? 0.0f : 1.0f / sum[i];
+    for (int c = 0; c < chunks; ++c) {
+      for (int i = 0; i < kRows; ++i) highest[c * rows + row + i] *= share[i];
+    }
+  }
+}
+
+// Buffers of one call. A block is `positions` neighbouring queries of every head asked for in a
+// group, one head after another: they see nearly the same keys. Where blocks begin does not depend
+// on which heads are asked for, so neither do the sums.
 struct Work {
-  std::size_t stride;         // keys, rounded up to whole tiles
-  std::vector<float> tiles;   // one kv head's keys, transposed
-  std::vector<float> logits;  // (kRows, stride)
-  std::vector<float> block;   // (dim, kRows): scaled queries
+  int positions;
+  Floats tiles;    // one kv head's keys, transposed
+  Floats block;    // (rows / kRows, dim, kRows): scaled queries
+  Floats logits;   // (chunks, rows, kChunk): logits, then exp(logit - the chunk's highest)
+  Floats weights;  // (chunks, rows)
+  Floats totals;   // (chunks, rows): sums of the exponentials
+  std::vector<int> visible;  // (rows): keys a row sees
+
+  Work(const ImportanceShape& shape, int group) : positions(std::max(kRows, kBlockRows / group)) {
+    positions = std::min(positions, std::max(shape.queries, 1));
+    const std::size_t rows = (positions * group + kRows - 1) / kRows * kRows;
+    const std::size_t chunks = (shape.keys + kChunk - 1) / kChunk;
+    tiles = make_floats(chunks * kChunk * shape.dim);
+    block = make_floats(rows * shape.dim);
+    logits = make_floats(chunks * rows * kChunk);
+    weights = make_floats(chunks * rows);
+    totals = make_floats(chunks * rows);
+    visible.resize(rows);
+  }
 };
 
-// The block whose first row is `first`; only rows [row_begin, row_end) count.
-void add_block(const float* queries, const ImportanceShape& shape, std::int64_t first,
-               std::int64_t row_begin, std::int64_t row_end, Work& work, float* sums) {
-  const int begin = static_cast<int>(std::max(row_begin - first, std::int64_t{0}));
-  const int end = static_cast<int>(std::min(row_end - first, std::int64_t{kRows}));
-  int visible[kRows] = {}, most = 0;  // keys each row sees
-  std::fill(work.block.begin(), work.block.end(), 0.0f);
-  for (int i = begin; i < end; ++i) {
-    const float* query = queries + (first + i) * shape.dim;
-    for (int d = 0; d < shape.dim; ++d) work.block[d * kRows + i] = query[d] * shape.scale;
-    const int position = shape.first + static_cast<int>((first + i) % shape.queries);
-    visible[i] = std::clamp(position + 1, 0, shape.keys);
-    most = std::max(most, visible[i]);
+// Adds queries [first, last) of heads [head_begin, head_end), all of one group.
+void add_block(const float* queries, const ImportanceShape& shape, int first, int last,
+               int head_begin, int head_end, Work& work, float* sums) {
+  const int dim = shape.dim, each = last - first, count = each * (head_end - head_begin);
+  const int rows = (count + kRows - 1) / kRows * kRows;
+  for (int i = 0; i < rows; ++i) {  // rows that fill up the last kRows: zeros
+    float* to = work.block.get() + (i / kRows * dim) * kRows + i % kRows;
+    const int head = head_begin + i / each, position = first + i % each;
+    const float* from = queries + (static_cast<std::size_t>(head) * shape.queries + position) * dim;
+    for (int d = 0; d < dim; ++d) to[d * kRows] = i < count ? from[d] * shape.scale : 0.0f;
+    work.visible[i] = static_cast<int>(
+        std::clamp<std::int64_t>(std::int64_t{shape.first} + position + 1, 0, shape.keys));
   }
-  const int padded = (most + kTile - 1) / kTile * kTile;
-  for (int start = 0; start < padded; start += kTile) {
-    tile_logits(work.block.data(), work.tiles.data() + static_cast<std::size_t>(start) * shape.dim,
-                shape.dim, work.logits.data() + start, work.stride);
+  const int most = work.visible[each - 1];
+  const int chunks = (most + kChunk - 1) / kChunk;
+  for (int c = 0; c < chunks; ++c) {
+    const int start = c * kChunk;
+    const int width = (std::min(kChunk, most - start) + kTile - 1) / kTile * kTile;
+    float* logits = work.logits.get() + static_cast<std::size_t>(c) * rows * kChunk;
+    for (int key = 0; key < width; key += kTile) {
+      const float* tile = work.tiles.get() + static_cast<std::size_t>(start + key) * dim;
+      for (int row = 0; row < rows; row += kRows) {
+        tile_logits(work.block.get() + row * dim, tile, dim, logits + row * kChunk + key);
+      }
+    }
+    for (int i = 0; i < rows; ++i) {
+      float* row = logits + i * kChunk;
+      const int seen = std::clamp(work.visible[i] - start, 0, width);
+      std::fill(row + seen, row + width, seen > 0 ? kHidden : 0.0f);
+      const Sum sum = seen > 0 ? exponentiate(row, width) : Sum{kLowest, 0.0f};
+      work.weights[c * rows + i] = sum.highest;
+      work.totals[c * rows + i] = sum.total;
+    }
   }
-  float weights[kRows] = {};
-  for (int i = begin; i < end; ++i) {
-    float* row = work.logits.data() + i * work.stride;
-    std::fill(row + visible[i], row + padded, visible[i] > 0 ? kHidden : 0.0f);
-    if (visible[i] > 0) weights[i] = 1.0f / exponentiate(row, padded);
-  }
-  for (int i = begin, next; i < end; i = next) {  // once per head met in the block
-    const std::int64_t head = (first + i) / shape.queries;
-    next = static_cast<int>(std::min<std::int64_t>(end, (head + 1) * shape.queries - first));
-    add_columns(work.logits.data() + i * work.stride, work.stride, weights + i, next - i, most,
-                sums + head * shape.keys);
+  weigh_chunks(work.weights.get(), work.totals.get(), chunks, rows);
+  for (int c = 0; c < chunks; ++c) {
+    for (int i = 0; i < count; i += each) {
+      add_columns(work.logits.get() + (static_cast<std::size_t>(c) * rows + i) * kChunk,
+                  work.weights.get() + c * rows + i, each, std::min(kChunk, most - c * kChunk),
+                  sums + static_cast<std::size_t>(head_begin + i / each) * shape.keys + c * kChunk);
+    }
   }
 }
 
@@ -139,20 +223,14 @@ void importance_cpu(const float* queries, const float* keys, const ImportanceSha
   const std::size_t count = shape.keys;
   std::fill(sums + head_begin * count, sums + head_end * count, 0.0f);
   const int group = shape.heads / shape.kv_heads;
-  Work work;
-  work.stride = (count + kTile - 1) / kTile * kTile;
-  work.tiles.resize(work.stride * shape.dim);
-  work.logits.resize(work.stride * kRows);
-  work.block.resize(static_cast<std::size_t>(shape.dim) * kRows);
+  Work work(shape, group);
   for (int kv_head = head_begin / group; kv_head * group < head_end; ++kv_head) {
-    transpose_keys(keys + kv_head * count * shape.dim, shape.keys, shape.dim, work.tiles.data());
-    const std::int64_t queries_each = shape.queries;
-    const std::int64_t start = kv_head * group * queries_each;
-    const std::int64_t row_begin = std::max(start, head_begin * queries_each);
-    const std::int64_t row_end = std::min(start + group * queries_each, head_end * queries_each);
-    for (std::int64_t first = row_begin - (row_begin - start) % kRows; first < row_end;
-         first += kRows) {
-      add_block(queries, shape, first, row_begin, row_end, work, sums);
+    transpose_keys(keys + kv_head * count * shape.dim, shape.keys, shape.dim, work.tiles.get());
+    const int begin = std::max(kv_head * group, head_begin);
+    const int end = std::min((kv_head + 1) * group, head_end);
+    for (int first = 0; first < shape.queries; first += work.positions) {
+      add_block(queries, shape, first, std::min(first + work.positions, shape.queries), begin, end,
+                work, sums);
     }
   }
 }

@@ -12,9 +12,10 @@ struct ImportanceShape {
 
 // queries (heads, queries, dim), keys (kv_heads, keys, dim), both post-RoPE and contiguous fp32;
 // sums (heads, keys): for each key the softmax probabilities summed over all queries, fp32.
-// A few queries at a time: logits, maximum, normaliser, then added to the columns. Memory per call:
-// a copy of one kv head's keys and O(keys). Only heads [head_begin, head_end) are computed, so that
-// a caller can spread heads over threads; the sums do not depend on how.
+// Blocks of some 64 query rows: logits and exponentials chunk by chunk of keys, then, when a row's
+// maximum and sum are known, added to the columns. Memory per call: a copy of one kv head's keys
+// and O(keys). Only heads [head_begin, head_end) are computed, so that a caller can spread heads
+// over threads; the sums do not depend on how, but a group's heads are fastest together.
 void importance_cpu(const float* queries, const float* keys, const ImportanceShape& shape,
                     int head_begin, int head_end, float* sums);
 

@@ -20,7 +20,8 @@ void check(Place place, const AttentionInputs& in, bool with_rows = true) {
   const std::size_t out_size = static_cast<std::size_t>(s.queries) * s.heads * s.dim;
   const std::size_t rows_size = static_cast<std::size_t>(s.heads) * s.queries * in.row_stride;
   std::vector<float> expected(out_size + hostile::kSentinels, hostile::kFloatSentinel);
-  std::vector<float> expected_rows(rows_size + hostile::kSentinels, hostile::kFloatSentinel);
+  // Not negative: an exponential of what was there before must show.
+  std::vector<float> expected_rows(rows_size + hostile::kSentinels, -hostile::kFloatSentinel);
   Buffer<float> queries(place, in.queries), keys(place, in.keys), values(place, in.values);
   Buffer<std::int64_t> starts(place, in.starts);
   Buffer<int> lengths(place, in.lengths);

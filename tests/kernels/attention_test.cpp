@@ -130,6 +130,10 @@ TEST_CASE("attention survives logits of 1e4 and gives equal logits equal shares"
         in.keys[(in.starts[0] + k) * 8] = static_cast<float>(hostile::between(random, -1, 1));
       }
       check(in, 1e-5);
+      for (int k = 0; k < length; ++k) {  // the largest ones come late, or early
+        in.keys[(in.starts[0] + k) * 8] = 2 * k >= length ? 1.0f : 0.0f;
+      }
+      check(in, 1e-5);
     }
   }
 }
