@@ -34,6 +34,8 @@ class CaseLine {
       if (!depth->is_number() || !(*depth >= 0 && *depth <= 1))
         fail("depth", "must be a number from 0 to 1");
       read.depth = depth->get<double>();
+    } else if (!read.needles.empty()) {
+      read.depth = realised_depth(read);
     }
     if (const Json* keys = find("keys")) {
       if (!whole_number(*keys, 1, std::numeric_limits<int>::max()))
@@ -121,6 +123,12 @@ Json line_of(const Case& each, const Tokenizer& tokenizer) {
 }
 
 }  // namespace
+
+double realised_depth(const Case& each) {
+  const Span asked = each.needles.front();
+  const int others = static_cast<int>(each.context.size()) - (asked.last - asked.first + 1);
+  return others == 0 ? 0 : static_cast<double>(asked.first) / others;
+}
 
 std::vector<Case> read_cases(const std::string& path, const Tokenizer& tokenizer) {
   const std::string text = read_text_file(path);

@@ -18,14 +18,18 @@ struct Case {
       answer;                 // context starts with BOS where the tokenizer adds one
   std::vector<Span> needles;  // the fact asked for comes first
   std::string task = "single";
-  double depth = 0;
+  double depth = 0;  // wanted place of the asked fact: 0 = first, 1 = last
   int keys = 1;
   std::uint64_t seed = 0;
 };
 
-// Reads JSON lines of cli.md; context, question and answer are text or id arrays. Throws an input
-// Error naming file, line and key: empty parts, ids outside the vocabulary, spans outside the
-// context.
+// Where the asked fact really lies: the share of the context's other tokens that stand before it.
+// needles must not be empty.
+double realised_depth(const Case& each);
+
+// Reads JSON lines of cli.md; context, question and answer are text or id arrays; without
+// "depth" it is the realised one. Throws an input Error naming file, line and key: empty parts, ids
+// outside the vocabulary, spans outside the context.
 std::vector<Case> read_cases(const std::string& path, const Tokenizer& tokenizer);
 // With text and token ids' round trip checked; written atomically.
 void write_cases(const std::string& path, const std::vector<Case>& cases,

@@ -73,6 +73,21 @@ TEST_CASE("The 200 cases of the embedded model read with the spans and lengths t
   }
 }
 
+TEST_CASE("A case that names no depth has the one at which its needle lies") {
+  const Tokenizer tokenizer = Tokenizer::read(kModel);
+  const Folder folder;
+  const std::string parts = R"({"context": [1, 5, 6, 7, 8, 9], "question": [5], "answer": [7])";
+  const std::string path = folder.file(parts + R"(, "needles": [[2, 3]]})" + "\n" + parts +
+                                       R"(, "needles": [[2, 3]], "depth": 0.25})" + "\n" + parts +
+                                       R"(, "needles": [[4, 5], [1, 1]]})" + "\n" + parts + "}\n");
+  const std::vector<Case> cases = read_cases(path, tokenizer);
+  REQUIRE(cases.size() == 4);
+  CHECK(cases[0].depth == 0.5);  // two of the four other tokens stand before it
+  CHECK(cases[1].depth == 0.25);
+  CHECK(cases[2].depth == 1);
+  CHECK(cases[3].depth == 0);
+}
+
 TEST_CASE("Written cases read back the same") {
   const Tokenizer tokenizer = Tokenizer::read(kModel);
   const Folder folder;
