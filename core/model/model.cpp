@@ -44,13 +44,41 @@ std::shared_ptr<const Model> Model::open(const std::string& folder, const Progre
   model->folder_ = std::filesystem::path(folder).lexically_normal().string();
   while (model->folder_.size() > 1 && model->folder_.back() == '/') model->folder_.pop_back();
   model->config_ = read_config(model->folder_);
-  model->tokenizer_ = std::make_unique<Tokenizer>(Tokenizer::read(model->folder_));
+  model->tokenizer_ = std::make_shared<Tokenizer>(Tokenizer::read(model->folder_));
   const Weights weights(model->folder_);
-  model->decoder_ = std::make_unique<Decoder>(model->config_, weights, progress, cancel);
+  model->decoder_ = std::make_shared<Decoder>(model->config_, weights, progress, cancel);
   model->parameters_ = model->decoder_->parameters();
   model->fingerprint_ = fingerprint_of(read_text_file(model->folder_ + "/config.json"), weights);
+  model->find_heads();
   if (progress) progress(1.0, "model ready");
   return model;
+}
+
+// A list that does not fit must not keep the model from opening: most work needs no heads.
+void Model::find_heads() {
+  const std::string path = folder_ + "/heads.json";
+  if (!std::filesystem::exists(path)) {
+    heads_fault_ = path +
+                   ": there is no list of this model's retrieval heads; the word `heads` "
+                   "makes one";
+    return;
+  }
+  try {
+    heads_ = std::make_shared<const HeadList>(read_heads(path, head_target()));
+  } catch (const Error& error) {
+    heads_fault_ = error.what();
+  }
+}
+
+std::shared_ptr<const Model> Model::with_heads(HeadList heads) const {
+  std::shared_ptr<Model> model(new Model(*this));
+  model->heads_ = std::make_shared<const HeadList>(std::move(heads));
+  model->heads_fault_.clear();
+  return model;
+}
+
+HeadTarget Model::head_target() const {
+  return {shape().layers, shape().query_heads, fingerprint_};
 }
 
 Model::~Model() = default;

@@ -8,6 +8,7 @@
 
 #include "core/model/config.h"
 #include "core/model/tokenizer.h"
+#include "core/probe/head_list.h"
 
 namespace polykv {
 
@@ -35,15 +36,25 @@ class Model {
   const std::string& fingerprint() const {
     return fingerprint_;
   }  // "sha256:..." of config + weights
+  // The retrieval heads: FOLDER/heads.json when it is there and fits this model, or what with_heads
+  // gave. Null when there are none; heads_fault() then says why in one sentence.
+  const std::shared_ptr<const HeadList>& heads() const { return heads_; }
+  const std::string& heads_fault() const { return heads_fault_; }
+  // The same opened model (weights are shared) with other heads.
+  std::shared_ptr<const Model> with_heads(HeadList heads) const;
+  HeadTarget head_target() const;
   // Bytes of n cached tokens of one layer: keys and values of all kv heads, compute dtype (fp32).
   std::int64_t kv_bytes(int tokens) const;
 
  private:
   Model() = default;
-  std::string folder_, fingerprint_;
+  Model(const Model&) = default;
+  void find_heads();
+  std::string folder_, fingerprint_, heads_fault_;
   ModelConfig config_;
-  std::unique_ptr<Tokenizer> tokenizer_;
-  std::unique_ptr<Decoder> decoder_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::shared_ptr<const Decoder> decoder_;
+  std::shared_ptr<const HeadList> heads_;
   std::int64_t parameters_ = 0;
 };
 
