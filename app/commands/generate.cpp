@@ -47,6 +47,7 @@ constexpr Option kOptions[] = {
     kQuestionIdsOption,
     {"--plan", "P", "plan file or POLICY:BUDGET[+ALLOCATOR]; default full"},
     kQueryOption,
+    kHeadsOption,
     {"--max-new", "N", "most tokens to generate (default 32)"},
     {"--no-stop-at-eos", "", "go on after an end token"},
 };

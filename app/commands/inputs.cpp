@@ -37,7 +37,9 @@ std::shared_ptr<const Model> open_model(const Options& given, ProgressLine& prog
     throw Error(ErrorKind::failed, "--device cuda: this build computes on the CPU only");
   }
   set_torch_threads(given.integer("--threads", 0, 0, 4096));
-  return Model::open(model_folder(given), progress.callback());
+  const auto model = Model::open(model_folder(given), progress.callback());
+  if (!given.has("--heads")) return model;
+  return model->with_heads(read_heads(given.text("--heads"), model->head_target()));
 }
 
 PlanTarget target_of(const Model& model) {

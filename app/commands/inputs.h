@@ -16,11 +16,11 @@ namespace polykv {
 
 // --model, or the embedded model's folder.
 std::string model_folder(const Options& given);
-// Opens it on --device with --threads.
+// Opens it on --device with --threads, and with the head list of --heads.
 std::shared_ptr<const Model> open_model(const Options& given, ProgressLine& progress);
 PlanTarget target_of(const Model& model);
 
-// Rows of the option tables of the words that take a prompt.
+// Rows of the option tables that several words share.
 inline constexpr Option kIdsOption = {"--ids", "FILE",
                                       "token ids: a JSON array, or an object with \"ids\""};
 inline constexpr Option kPromptOption = {"--prompt", "TEXT", "text instead of ids"};
@@ -31,6 +31,9 @@ inline constexpr Option kQuestionOption = {"--question", "TEXT",
 inline constexpr Option kQuestionIdsOption = {"--question-ids", "FILE", "the same as token ids"};
 inline constexpr Option kQueryOption = {"--query", "agnostic|aware",
                                         "whether the cut sees the question"};
+
+inline constexpr Option kHeadsOption = {
+    "--heads", "FILE", "retrieval heads; without it heads.json in the model's folder"};
 
 struct Prompt {
   std::vector<int> context, question;

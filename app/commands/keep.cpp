@@ -82,6 +82,7 @@ constexpr Option kOptions[] = {
     kQuestionOption,
     kQuestionIdsOption,
     kQueryOption,
+    kHeadsOption,
     {"--scores", "FILE", "also write score.L (kv heads, n) as safetensors; protected = +inf"},
 };
 

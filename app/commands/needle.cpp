@@ -161,6 +161,7 @@ constexpr Option kOptions[] = {
     {"--repeats", "N", "cases per cell (default 1)"},
     {"--task", "LIST", "single (one fact) and multikey (four); default single"},
     {"--query", "agnostic|aware", "whether the cut sees the question, for every plan"},
+    kHeadsOption,
     {"--write-cases", "FILE", "also write the cases as JSON lines"},
 };
 

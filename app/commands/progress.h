@@ -13,6 +13,7 @@ class ProgressLine {
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
 
+  void clear();  // before other text goes to the terminal
   void show(double share, const std::string& what);
   Progress callback();  // valid as long as this object
 

@@ -178,6 +178,7 @@ constexpr Option kOptions[] = {
     {"--count", "N", "needle cases to make (default 16)"},
     {"--query", "agnostic|aware|both", "whether the cut sees the question, for every plan"},
     {"--table", "FILE", "also write the rows as a Markdown table"},
+    kHeadsOption,
     {"--controls", "", "also random and streaming_llm with the same budgets"},
 };
 

@@ -21,6 +21,6 @@ struct Word {
 };
 
 extern const Word kTokenizeWord, kLogitsWord, kGenerateWord, kKeepWord, kScoreWord, kNeedleWord,
-    kPoliciesWord, kInspectWord, kCheckWord, kBenchWord, kWindowWord;
+    kHeadsWord, kPoliciesWord, kInspectWord, kCheckWord, kBenchWord, kWindowWord;
 
 }  // namespace polykv

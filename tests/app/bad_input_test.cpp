@@ -175,6 +175,29 @@ TEST_CASE("token ids that are no ids of the model are refused by their place") {
   check_refused("generate --ids " + scratch.file("none.json"), {"none.json", "cannot be read"});
 }
 
+TEST_CASE("a head list of another model or with a bad head is refused by file and key") {
+  const ScratchFolder scratch;
+  const std::string words[] = {"keep --plan full --prompt a", "generate --prompt a",
+                               "score --plan full", "needle"};
+  const std::string small = scratch.write("small.json", R"({"0": [0], "1": [8]})");
+  for (const std::string& word : words) {
+    check_refused(word + " --heads " + small, {"small.json", "1", "from 0 to 7"});
+  }
+  Json list = Json::parse(read_text_file(embedded_model() / "heads.json"));
+  list["model"]["fingerprint"] = "sha256:other";
+  check_refused(words[0] + " --heads " + scratch.write("other.json", list.dump()),
+                {"other.json", "model.fingerprint", "sha256:other"});
+}
+
+TEST_CASE("heads refuses cases without needles and writes no list") {
+  const ScratchFolder scratch;
+  const std::string cases =
+      scratch.write("cases.jsonl", "{\"context\": [1, 5], \"question\": [6], \"answer\": [7]}\n");
+  check_refused("heads --cases " + cases + " --out " + scratch.file("heads.json"),
+                {"cases.jsonl case 1", "needles"});
+  CHECK_FALSE(fs::exists(scratch.file("heads.json")));
+}
+
 TEST_CASE("a case file with a bad line is refused by line and key") {
   const ScratchFolder scratch;
   const std::string file =

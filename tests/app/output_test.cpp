@@ -268,6 +268,54 @@ TEST_CASE("needle gives a row per plan, task, length and depth with n repeats") 
   CHECK(cut < full);
 }
 
+TEST_CASE("heads writes the list it prints, and what masking costs on other cases") {
+  const ScratchFolder scratch;
+  const std::string file = scratch.file("heads.json");
+  Json list =
+      answer("heads --count 5 --lengths 100,160 --mask-top 3 --mask-count 4 --mask-draws 2 " +
+             ("--out " + file));
+  const Json mask = list.at("mask");
+  list.erase("mask");
+  CHECK(list == Json::parse(read_text_file(file)));
+  CHECK(list.at("format") == "polykv-heads/1");
+  CHECK(list.at("form") == "paper");
+  CHECK(list.at("n").get<int>() + list.at("rejected").get<int>() == 5);
+  CHECK(list.at("few_samples") == true);
+  CHECK(list.at("settings").at("scorer") == "exact");
+  CHECK(list.at("model").at("query_heads") == 8);
+  REQUIRE(list.at("layers").size() == 6);
+  for (const Json& layer : list.at("layers")) {
+    CHECK(layer.at("ranked").size() == 8);
+    CHECK(layer.at("srh").size() == 8);
+    CHECK(layer.at("trh").size() == 8);
+  }
+  CHECK(mask.at("top") == 3);
+  CHECK(mask.at("cases") == 4);
+  CHECK(mask.at("held_out") == true);
+  std::vector<std::string> names;
+  for (const Json& row : mask.at("rows")) {
+    names.push_back(row.at("mask"));
+    check_estimate(row.at("recall"), names.size() < 4 ? 4 : 2);
+    check_estimate(row.at("answer_nll"), names.size() < 4 ? 4 : 2);
+  }
+  CHECK(names ==
+        std::vector<std::string>{"none", "SRH top 3", "TRH top 3", "random, mean of draws"});
+  CHECK(mask.at("rows")[1].at("heads").size() == 3);
+  CHECK(mask.at("draws").size() == 2);
+
+  // The list opens with the model that it was made for.
+  CHECK(run_program("keep --plan snapkv:8 --prompt 'The code of amber is 7319.' --heads " + file)
+            .code == 0);
+}
+
+TEST_CASE("heads says aloud that few answers were right") {
+  const ScratchFolder scratch;
+  const Ran ran = run_program("heads --count 2 --lengths 100 --out " + scratch.file("heads.json"));
+  CHECK(ran.code == 0);
+  CHECK(ran.err.find("few samples: 2 right answers") != std::string::npos);
+  CHECK(ran.out.find("SRH, paper form") != std::string::npos);
+}
+
 TEST_CASE("policies lists what a plan can name, with parameters and phases") {
   const Json tables = answer("policies");
   std::vector<std::string> ids, allocator_ids;

@@ -7,8 +7,8 @@ using namespace polykv;
 
 namespace {
 
-const char* const kWords[] = {"score",  "generate", "keep",     "needle",  "tokenize",
-                              "logits", "check",    "policies", "inspect", "bench"};
+const char* const kWords[] = {"score", "generate", "keep",    "needle", "tokenize", "logits",
+                              "check", "policies", "inspect", "bench",  "heads"};
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
@@ -59,6 +59,9 @@ TEST_CASE("missing, surplus and malformed arguments are wrong usage") {
   check_wrong("generate --prompt a --ids b", "exclude each other");
   check_wrong("keep --prompt a", "--plan is missing");
   check_wrong("logits --prompt a", "--out is missing");
+  check_wrong("heads", "--out is missing");
+  check_wrong("heads --form papr --out x", "did you mean 'paper'");
+  check_wrong("heads --mask-top 0 --out /dev/null --count 1", "--mask-top");
   check_wrong("generate --prompt a --max-new x", "an integer");
   check_wrong("generate --prompt a --max-new 0", "from 1 to");
   check_wrong("needle --depths 0,1.5", "--depths");
