@@ -5,6 +5,7 @@
 #include "core/cache/decode_cut.h"
 #include "core/cache/keep.h"
 #include "core/error.h"
+#include "core/probe/head_list.h"
 
 namespace polykv {
 
@@ -27,13 +28,19 @@ void check_plan_fits(const Plan& plan, const ModelShape& shape) {
   }
 }
 
-CutContext cut_context(const Model&, int layer, int tokens, const LayerChoice& choice,
+CutContext cut_context(const Model& model, int layer, int tokens, const LayerChoice& choice,
                        std::uint64_t seed) {
   CutContext context;
   context.layer = layer;
   context.tokens = tokens;
   context.budget = choice.budget.value_or(tokens);
   context.seed = seed;
+  if (const auto& heads = model.heads()) {
+    context.ranked_heads = heads->ranked(layer);
+    for (const HeadScore& score : heads->scores(layer)) {
+      context.head_scores.push_back(static_cast<float>(score.mean));
+    }
+  }
   return context;
 }
 

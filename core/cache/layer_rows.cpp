@@ -1,11 +1,15 @@
 #include "core/cache/layer_rows.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "core/cache/attend.h"
 #include "core/cache/keep.h"
 #include "core/policies/policy.h"
+#include "kernels/attention.h"
 
 namespace polykv {
 namespace {
@@ -132,19 +136,42 @@ at::Tensor LayerRows::attend(const at::Tensor& q) {
     };
     out = polykv::attend(q, all(k_), all(v_), window_);
   } else {
-    std::vector<at::Tensor> parts;
-    for (int h = 0; h < shape_.kv_heads; ++h) {
-      const at::Tensor k = keys(h).unsqueeze(0);
-      const at::Tensor rows =
-          attention_rows(q.narrow(0, static_cast<std::int64_t>(h) * group(), group()), k, window_);
-      if (!memory_.empty()) remember(h, rows);
-      const at::Tensor mixed = at::matmul(rows.to(k.scalar_type()), values(h));
-      parts.push_back(mixed.transpose(0, 1).reshape({t, -1}));
-    }
-    out = at::cat(parts, 1);
+    out = attend_ragged(q);
   }
   if (window_ > 0) slide();
   return out;
+}
+
+// Through the kernel that takes heads of any lengths; it computes in fp32.
+at::Tensor LayerRows::attend_ragged(const at::Tensor& q) {
+  const int t = static_cast<int>(q.size(1));
+  std::vector<std::int64_t> starts;
+  std::vector<int> lengths;
+  for (int h = 0; h < shape_.kv_heads; ++h) {
+    starts.push_back(heads_[h].start);
+    lengths.push_back(length(h));
+  }
+  const std::int64_t longest = *std::max_element(lengths.begin(), lengths.end());
+  const AttentionShape shape{.heads = shape_.query_heads,
+                             .kv_heads = shape_.kv_heads,
+                             .queries = t,
+                             .dim = shape_.head_dim,
+                             .scale = static_cast<float>(1.0 / std::sqrt(double(shape_.head_dim)))};
+  const at::Tensor queries = q.to(at::kFloat).contiguous(), k = k_.to(at::kFloat),
+                   v = v_.to(at::kFloat);
+  at::Tensor out = at::empty({t, std::int64_t{shape.heads} * shape.dim}, at::kFloat);
+  at::Tensor rows;
+  if (!memory_.empty()) rows = at::empty({shape.heads, t, longest}, at::kFloat);
+  float* probabilities = rows.defined() ? rows.data_ptr<float>() : nullptr;
+  at::parallel_for(0, shape.kv_heads, 1, [&](std::int64_t first, std::int64_t last) {
+    attention_cpu(queries.data_ptr<float>(), k.data_ptr<float>(), v.data_ptr<float>(),
+                  starts.data(), lengths.data(), shape, static_cast<int>(first) * group(),
+                  static_cast<int>(last) * group(), out.data_ptr<float>(), probabilities, longest);
+  });
+  for (int h = 0; h < shape_.kv_heads && rows.defined(); ++h) {
+    remember(h, rows.narrow(0, std::int64_t{h} * group(), group()).narrow(2, 0, lengths[h]));
+  }
+  return out.to(q.scalar_type());
 }
 
 // rows (group, t, length): what t new queries gave to everything held, themselves included.

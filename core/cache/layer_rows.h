@@ -72,6 +72,7 @@ class LayerRows {
   int group() const { return shape_.query_heads / shape_.kv_heads; }
   at::Tensor held(const at::Tensor& block, int head) const;
   bool one_block() const;  // all heads as one (kv_heads, length, head_dim) view
+  at::Tensor attend_ragged(const at::Tensor& q);
   void remember(int head, const at::Tensor& rows);
   void grow(int tokens);
   void slide();

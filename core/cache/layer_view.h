@@ -13,9 +13,9 @@ namespace polykv {
 struct CutContext {
   int layer = 0, tokens = 0, budget = 0;  // tokens in the cache; budget per kv head
   Phase phase = Phase::prefill;
-  std::uint64_t seed = 0;                // of the plan
-  std::span<const int> ranked_heads{};   // query heads of this layer, best SRH first; empty = none
-  std::span<const float> head_scores{};  // per query head of this layer; empty = none
+  std::uint64_t seed = 0;               // of the plan
+  std::span<const int> ranked_heads{};  // query heads of this layer, best SRH first; empty = none
+  std::vector<float> head_scores{};     // per query head of this layer; empty = none
 };
 
 // Slot i of a kv head is the i-th token it holds, in the order of positions. All tensors fp32.
