@@ -9,7 +9,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
+#include <unordered_set>
 
 #include "core/error.h"
 
@@ -74,6 +76,31 @@ bool nested_too_deep(std::string_view text) {
   return false;
 }
 
+// nlohmann keeps the last of two equal keys, another reader the first: neither is right.
+class DuplicateKeys {
+ public:
+  explicit DuplicateKeys(const std::string& origin) : origin_(origin) {}
+  bool operator()(int, Json::parse_event_t event, const Json& parsed) {
+    if (event == Json::parse_event_t::object_start) open_.emplace_back();
+    if (event == Json::parse_event_t::object_end) open_.pop_back();
+    if (event != Json::parse_event_t::key) return true;
+    Object& object = open_.back();
+    object.last = parsed.get_ref<const std::string&>();
+    if (object.keys.insert(object.last).second) return true;
+    std::string path;
+    for (const Object& one : open_) path += (path.empty() ? "" : ": ") + one.last;
+    fail_input(origin_, path, "stands twice, expected each key once");
+  }
+
+ private:
+  struct Object {
+    std::unordered_set<std::string> keys;
+    std::string last;  // the key whose value is being read
+  };
+  const std::string& origin_;
+  std::vector<Object> open_;
+};
+
 }  // namespace
 
 std::string read_text_file(const std::string& path) {
@@ -91,7 +118,8 @@ std::string read_text_file(const std::string& path) {
 Json parse_json(std::string_view text, const std::string& origin) {
   if (nested_too_deep(text)) fail_input(origin, "", "nested more than 500 levels deep");
   try {
-    return Json::parse(text.begin(), text.end());
+    DuplicateKeys check(origin);
+    return Json::parse(text.begin(), text.end(), std::ref(check));
   } catch (const Json::parse_error& error) {
     const std::size_t at = std::min<std::size_t>(error.byte, text.size());
     // error.byte counts from 1 and points behind the byte read last.

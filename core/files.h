@@ -13,6 +13,7 @@ using Json = nlohmann::json;
 std::string read_text_file(const std::string& path);
 
 // Parses text that came from `origin` (a path or "--plan"); an Error names origin, line and cause.
+// A key that stands twice in one object is an Error that names it.
 Json parse_json(std::string_view text, const std::string& origin);
 Json read_json_file(const std::string& path);
 

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <set>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -30,26 +29,6 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
     text += (i ? ", " : "") + std::to_string(shape[i]);
   }
   return text + "]";
-}
-
-// nlohmann keeps the last of two equal keys, another reader the first: neither is right.
-void refuse_duplicate_keys(std::string_view header, const std::string& path) {
-  std::set<std::string> names, fields;  // of the file, and of the tensor being read
-  std::string name;
-  const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (event != Json::parse_event_t::key || depth > 2) return true;
-    const std::string key = parsed.get<std::string>();
-    if (depth == 1) {
-      name = key;
-      fields.clear();
-    }
-    if (!(depth == 1 ? names : fields).insert(key).second) {
-      fail_input(path, depth == 1 ? name : name + ": " + key, "stands twice in the header");
-    }
-    return true;
-  };
-  // The result is not needed: the text has been parsed without an error before.
-  [[maybe_unused]] const Json parsed = Json::parse(header.begin(), header.end(), check);
 }
 
 }  // namespace
@@ -89,7 +68,6 @@ void SafetensorsFile::read_header() {
   const std::string_view text(map_ + 8, header);
   const Json json = parse_json(text, path_ + ": header");
   if (!json.is_object()) fail_input(path_, "header", "expected a JSON object");
-  refuse_duplicate_keys(text, path_);
   const unsigned char* data = reinterpret_cast<const unsigned char*>(map_) + 8 + header;
   const std::uint64_t room = size_ - 8 - header;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;

@@ -33,9 +33,10 @@ void Weights::open_shards(const std::string& folder, const std::string& index_pa
   for (const auto& [name, file] : index["weight_map"].items()) {
     if (!file.is_string()) fail_input(index_path, "weight_map." + name, "expected a file name");
     const std::string shard = file.get<std::string>();
-    if (shard.empty() || shard.find('/') != std::string::npos) {
+    // A NUL would end the name early and open another file.
+    if (shard.empty() || shard.find_first_of(std::string_view("/\0", 2)) != std::string::npos) {
       fail_input(index_path, "weight_map." + name,
-                 "expected a file name in the same folder, found '" + shard + "'");
+                 "expected a file name in the same folder, found " + file.dump());
     }
     if (!shards.count(shard)) {
       files_.push_back(std::make_unique<SafetensorsFile>(folder + "/" + shard));

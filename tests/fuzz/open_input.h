@@ -8,6 +8,7 @@
 #include "core/model/config.h"
 #include "core/model/safetensors.h"
 #include "core/model/tokenizer.h"
+#include "core/model/weights.h"
 #include "tests/support/scratch.h"
 
 namespace polykv::fuzz {
@@ -39,6 +40,26 @@ inline void open_safetensors(const ScratchFolder& folder, const std::string& byt
       taken[at + i] = true;
     }
     require(&file.find(name, tensor.shape) == &tensor, "a tensor is found by name and shape");
+  }
+}
+
+// The index stands beside two shards: "1.safetensors" holds "a", "2.safetensors" holds "b" and "c".
+inline void open_index(const ScratchFolder& folder, const std::string& bytes) {
+  if (!std::filesystem::exists(folder.file("1.safetensors"))) {
+    write_safetensors(folder.file("1.safetensors"), {{"a", {2}, {1, 2}}});
+    write_safetensors(folder.file("2.safetensors"), {{"b", {2}, {3, 4}}, {"c", {1, 1}, {5}}});
+  }
+  folder.write("model.safetensors.index.json", bytes);
+  const Weights weights(folder.path);
+  require(!weights.files().empty() && weights.files().size() <= 2, "each shard is opened once");
+  for (const auto& [name, shape] :
+       {std::pair<const char*, std::vector<std::int64_t>>{"a", {2}}, {"b", {2}}, {"c", {1, 1}}}) {
+    const std::string& file = weights.file_of(name);
+    if (!file.ends_with(".index.json")) {  // else the index does not name the tensor
+      require(file.ends_with(*name == 'a' ? "/1.safetensors" : "/2.safetensors"),
+              "a tensor is in the shard that holds it");
+      require(weights.find(name, shape).bytes >= 4, "a placed tensor has its bytes");
+    }
   }
 }
 

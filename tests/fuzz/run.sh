@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Fuzzes the readers of model files under the address and undefined-behaviour sanitizers.
-#   bash tests/fuzz/run.sh SECONDS [safetensors|config|tokenizer]
+#   bash tests/fuzz/run.sh SECONDS [safetensors|index|config|tokenizer]
 # Needs clang with libFuzzer (Debian: clang, libclang-rt-14-dev). Findings stay under build/fuzz;
 # copy one into tests/fuzz/corpus/TARGET/ to keep it as a test.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 seconds=${1:?usage: run.sh SECONDS [TARGET]}
-targets=(safetensors config tokenizer)
+targets=(safetensors index config tokenizer)
 [[ -n ${2:-} ]] && targets=("$2")
 
 build=${POLYKV_FUZZ_BUILD:-build/fuzz}
@@ -16,6 +16,7 @@ export FLAGS="-std=c++20 -O1 -gline-tables-only -fno-omit-frame-pointer -I. -fno
   -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow"
 declare -A readers=(
   [safetensors]="core/error.cpp core/files.cpp core/model/safetensors.cpp"
+  [index]="core/error.cpp core/files.cpp core/model/safetensors.cpp core/model/weights.cpp"
   [config]="core/error.cpp core/files.cpp core/model/config.cpp"
   [tokenizer]="core/error.cpp core/files.cpp core/model/unicode.cpp $(echo core/model/tokenizer*.cpp)")
 

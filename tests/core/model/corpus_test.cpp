@@ -91,6 +91,10 @@ TEST_CASE("every safetensors file of the fuzz corpus opens or is an input error"
   check_corpus("safetensors", fuzz::open_safetensors);
 }
 
+TEST_CASE("every shard index of the fuzz corpus opens its shards or is an input error") {
+  check_corpus("index", fuzz::open_index);
+}
+
 TEST_CASE("every config of the fuzz corpus is read or is an input error") {
   check_corpus("config", fuzz::open_config);
 }
