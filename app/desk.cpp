@@ -1,7 +1,6 @@
 #include "app/desk.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "core/error.h"
 
@@ -14,8 +13,6 @@ PlanTarget target_of(const ModelInfo& model) {
   return {model.shape.layers, model.shape.kv_heads, model.fingerprint};
 }
 
-bool ends_with(const std::string& text, const std::string& end) { return text.ends_with(end); }
-
 }  // namespace
 
 Plan starting_plan(const ModelShape& shape) {
@@ -24,8 +21,9 @@ Plan starting_plan(const ModelShape& shape) {
 
 Desk::Desk(const WindowOptions& options, Ui& ui, std::vector<Command>& out)
     : ui_(ui), out_(out), plan_argument_(options.plan) {
-  out_.push_back(
-      OpenModel{options.model.empty() ? embedded_model_folder() : options.model, options.cases});
+  ui_.opening.request = 1;
+  ui_.opening.folder = options.model.empty() ? embedded_model_folder() : options.model;
+  out_.push_back(InspectModel{1, ui_.opening.folder, true, options.cases});
 }
 
 void Desk::say_error(const std::string& text) {
@@ -44,7 +42,25 @@ void Desk::take_plan(Plan plan) {
   out_.push_back(ScorePlan{ui_.history.current(), ++ui_.edit});
 }
 
+// The answer about a folder: the card comes up, or the path field says why not. At the start it
+// comes up only when the folder was not opened.
+void Desk::meet_card(const Snapshot& now) {
+  if (now.card == card_) return;
+  card_ = now.card;
+  OpeningUi& opening = ui_.opening;
+  if (card_->request != opening.request || opening.shown) return;
+  if (opening.from_field) {
+    opening.from_field = false;
+    ui_.asking_error = card_->facts.unsupported;
+    opening.shown = card_->facts.supported();
+    ui_.asking_starts = !opening.shown;  // the field takes the keyboard again
+  } else if (opening.request == 1) {
+    opening.shown = !card_->facts.supported() || !preflight(card_->facts.config, card_->plan).fits;
+  }
+}
+
 void Desk::meet(const Snapshot& now) {
+  meet_card(now);
   if (now.model && now.model != model_) {
     const bool same_shape = model_ && now.model->shape.layers == model_->shape.layers &&
                             now.model->shape.kv_heads == model_->shape.kv_heads;
@@ -101,7 +117,6 @@ void Desk::do_files(const Snapshot& now) {
   requests.swap(ui_.files);
   for (const FileRequest& request : requests) {
     try {
-      if (request.kind == FileKind::open_model) out_.push_back(OpenModel{request.path});
       if (request.kind == FileKind::open_cases) out_.push_back(OpenCases{request.path});
       if (!now.model) {
         if (request.kind == FileKind::open_plan || request.kind == FileKind::save_plan)
@@ -128,11 +143,9 @@ void Desk::do_files(const Snapshot& now) {
 }
 
 void Desk::dropped(const Snapshot& now, const std::string& path) {
-  FileRequest request{FileKind::open_plan, path};
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) request.kind = FileKind::open_model;
-  if (ends_with(path, ".jsonl")) request.kind = FileKind::open_cases;
-  ui_.files.push_back(request);
+  const bool cases = path.ends_with(".jsonl");
+  if (!cases && !path.ends_with(".json")) return ask_model(ui_, out_, path);
+  ui_.files.push_back({cases ? FileKind::open_cases : FileKind::open_plan, path});
   do_files(now);
 }
 

@@ -21,10 +21,11 @@ class Desk {
   void follow_selection(const Snapshot& now);
   // Does what the File menu asked for. Errors become ui.message; nothing else changes then.
   void do_files(const Snapshot& now);
-  // A folder is a model, .jsonl a case set, anything else a plan.
+  // .jsonl is a case set, .json a plan, anything else a model's folder.
   void dropped(const Snapshot& now, const std::string& path);
 
  private:
+  void meet_card(const Snapshot& now);
   void take_plan(Plan plan);  // a new history that starts with this plan
   void say_error(const std::string& text);
 
@@ -33,6 +34,7 @@ class Desk {
   std::string plan_argument_;
   std::shared_ptr<const ModelInfo> model_;
   std::shared_ptr<const CaseSetInfo> cases_;
+  std::shared_ptr<const OpeningCard> card_;
   LookAt looked_{-1, -1, -1};
   std::size_t log_seen_ = 0;
 };

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "views/opening_model.h"
+
 namespace polykv {
 namespace {
 
@@ -33,9 +35,24 @@ Json plan_as_json(const Snapshot& now, const Plan& plan) {
   return parse_json(plan_json(plan, target), "plan");
 }
 
+Json card_json(const Snapshot& now, const Ui& ui) {
+  if (!ui.opening.shown) return nullptr;
+  const OpeningCardModel card = condense_opening(now, ui.opening);
+  Json lines = Json::object();
+  for (const CardLine& line : card.lines) lines[line.label] = line.value;
+  return {{"folder", card.folder},
+          {"headline", card.headline},
+          {"reason", card.reason},
+          {"window", card.window},
+          {"lines", lines}};
+}
+
 // Everything but the frame counters and times.
 Json content(const Snapshot& now, const Ui& ui) {
   Json places = Json::object(), log = Json::array(), checks = Json::array();
+  Json recent = Json::array();
+  if (now.recent)
+    for (const RecentFolder& one : *now.recent) recent.push_back(one.folder);
   for (const auto& [name, r] : ui.places) places[name] = {r.x, r.y, r.w, r.h};
   for (const LogLine& line : now.log)
     log.push_back((line.kind == LogLine::Kind::error ? "error: " : "") + line.text);
@@ -65,6 +82,10 @@ Json content(const Snapshot& now, const Ui& ui) {
           {"answer", now.answer},
           {"full_answer", now.full_answer},
           {"check", checks},
+          {"card", card_json(now, ui)},
+          {"path_error", ui.asking_error},
+          {"recent", recent},
+          {"work", now.work.what},
           {"message", ui.message},
           {"places", places},
           {"log", log}};

@@ -94,8 +94,12 @@ Window::Window(const WindowOptions& options) : options_(options), dump_(options.
   open_glfw_window();
   open_imgui();
   watch_input();
-  worker_ = std::make_unique<Worker>(
-      WorkerOptions{options.threads, embedded_model_folder(), [] { glfwPostEmptyEvent(); }});
+  WorkerOptions work;
+  work.threads = options.threads;
+  work.embedded_folder = embedded_model_folder();
+  work.wake = [] { glfwPostEmptyEvent(); };
+  if (options.screenshot.empty()) work.state_folder = default_state_folder();
+  worker_ = std::make_unique<Worker>(std::move(work));
   desk_ = std::make_unique<Desk>(options_, ui_, out_);
   send_commands();
 }

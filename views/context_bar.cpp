@@ -26,10 +26,8 @@ float draw_model(Frame& f, float x, float y, const ContextModel& context, bool s
   const float w = std::min(t.px(180), text_width(t.font.body, context.model) + t.px(36));
   const Rect chip = {x, y - t.px(12), std::round(w), t.px(24)};
   f.ui.places["model"] = chip;
-  if (draw_chip(t, "model", chip, "", context.model)) {
-    f.ui.asking = {FileKind::open_model, f.now.model ? f.now.model->folder : ""};
-    f.ui.asking_starts = true;
-  }
+  if (draw_chip(t, "model", chip, "", context.model))
+    ask_path(f.ui, f.out, FileKind::open_model, f.now.model ? f.now.model->folder : "");
   if (ImGui::IsItemHovered() && f.now.model)
     draw_tooltip(t, {context.model, f.now.model->folder,
                      format_count(f.now.model->parameters) + " parameters, " +

@@ -53,6 +53,8 @@ std::string rescore_words(double ms) {
   return ms < 10 ? format_number(ms, 1) + " ms" : format_count(std::lround(ms)) + " ms";
 }
 
+}  // namespace
+
 std::string work_words(const WorkState& work) {
   std::string words = work.what;
   if (work.kind == Work::scoring || words.empty())
@@ -61,6 +63,8 @@ std::string work_words(const WorkState& work) {
     words += ", " + format_count(std::lround(work.seconds_left)) + " s left";
   return words;
 }
+
+namespace {
 
 void fill_pill(ContextModel& context, const Snapshot& now, const Ui& ui) {
   switch (ui.pill) {
@@ -82,7 +86,7 @@ void fill_pill(ContextModel& context, const Snapshot& now, const Ui& ui) {
       break;
     case Pill::stale:
       context.pill_word = "STALE";
-      context.pill_detail = now.work.what;
+      context.pill_detail = work_words(now.work);
       break;
     case Pill::none:
       break;

@@ -23,6 +23,8 @@ struct ContextModel {
   std::vector<std::string> check_lines;  // tool tip
 };
 
+// "62%, 8 s left", or what is going on: "Opening llama: 1.2 of 3.4 GiB, 8 s left".
+std::string work_words(const WorkState& work);
 ContextModel condense_context(const Snapshot& now, const Ui& ui);
 
 // The plan with every unlocked layer of the prefill phase set to `policy`.

@@ -88,6 +88,23 @@ void step_plan(Frame& f, bool back) {
   post_plan(f);
 }
 
+void ask_model(Ui& ui, std::vector<Command>& out, const std::string& folder, bool shown) {
+  OpeningUi next;
+  next.request = ui.opening.request + 1;
+  next.folder = folder;
+  next.shown = shown;
+  ui.opening = std::move(next);
+  out.push_back(InspectModel{ui.opening.request, folder});
+}
+
+void ask_path(Ui& ui, std::vector<Command>& out, FileKind kind, const std::string& start) {
+  ui.asking = {kind, start};
+  ui.asking_starts = true;
+  ui.asking_error.clear();
+  ui.listed = start;
+  if (kind == FileKind::open_model) out.push_back(ListFolders{start});
+}
+
 Pill pill_state(const Snapshot& now, const Ui& ui) {
   if (!now.model || ui.edit == 0) return now.work.kind == Work::idle ? Pill::none : Pill::running;
   if (ui.history.dragging()) return Pill::preview;

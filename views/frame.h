@@ -59,7 +59,16 @@ struct ContextUi {
   std::string total;  // what stands in the field
 };
 
-// What the File menu asks of the window, which owns files.
+// The way to another model: a folder is asked for, the worker's card answers, Open opens it.
+struct OpeningUi {
+  std::uint64_t request = 0;  // counts; the card of this request is the one meant
+  std::string folder;
+  bool shown = false;         // the card stands in the window
+  bool from_field = false;    // the path field waits for the answer and shows what cannot be opened
+  int tokens = 0, cases = 0;  // chosen on the card; 0 = as the worker proposes
+};
+
+// What the File menu asks of the window, which owns files. open_model asks for a card instead.
 enum class FileKind { none, open_model, open_plan, save_plan, open_cases };
 
 struct FileRequest {
@@ -81,8 +90,11 @@ struct Ui {
   HeatUi heat;
   BandUi band;
   ContextUi context;
-  FileRequest asking;              // open path field; none = closed
-  bool asking_starts = false;      // it takes the keyboard this frame
+  FileRequest asking;          // open path field; none = closed
+  bool asking_starts = false;  // it takes the keyboard this frame
+  std::string asking_error;    // why what was typed cannot be opened
+  std::string listed;          // typed text that folders were asked for
+  OpeningUi opening;
   std::vector<FileRequest> files;  // asked for this frame; the window does them and clears the list
   ProxyCut proxy;                  // of the plan in hand; computed before drawing, never in a draw_
   ProxyKey proxy_key;
@@ -119,6 +131,10 @@ void end_edit_drag(Frame& f);
 void cancel_edit_drag(Frame& f);
 // Undo / redo, with the score asked for again.
 void step_plan(Frame& f, bool back);
+// Asks for the card of a folder. Shown at once, unless the path field asks or the program starts.
+void ask_model(Ui& ui, std::vector<Command>& out, const std::string& folder, bool shown = true);
+// Opens the path field; a field for a model folder also wants folders to offer.
+void ask_path(Ui& ui, std::vector<Command>& out, FileKind kind, const std::string& start);
 // What the pill says: from the edit in hand, the drag and the snapshot. Pure.
 Pill pill_state(const Snapshot& now, const Ui& ui);
 // Recomputes ui.proxy and ui.pill; called once per frame before any draw_.

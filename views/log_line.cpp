@@ -2,7 +2,9 @@
 #include <imgui.h>
 
 #include <algorithm>
+#include <cmath>
 
+#include "views/context_model.h"
 #include "views/views.h"
 #include "views/widgets.h"
 
@@ -19,7 +21,7 @@ Said last_said(const Snapshot& now, const Ui& ui) {
   if (!ui.message.empty()) return {ui.message, ui.message_is_error};
   const bool busy = now.work.kind == Work::loading || now.work.kind == Work::prefill ||
                     now.work.kind == Work::checking;
-  if (busy && !now.work.what.empty()) return {now.work.what, false};
+  if (busy && !now.work.what.empty()) return {work_words(now.work), false};
   if (now.log.empty()) return {};
   return {now.log.back().text, now.log.back().kind == LogLine::Kind::error};
 }
@@ -34,6 +36,20 @@ std::string case_words(const Snapshot& now, const Ui& ui, bool small) {
     words += " \u00b7 " + format_count(text.context) + " + " + format_count(text.question) + " + " +
              format_count(text.answer) + " tokens";
   return words;
+}
+
+// What can be cancelled shows how far it is along the top edge, and a button; returns its width.
+float draw_work(Frame& f, Rect area, float x) {
+  const Theme& t = f.theme;
+  const WorkState& work = f.now.work;
+  if (work.kind != Work::loading && work.kind != Work::prefill) return 0;
+  const float share = std::clamp(static_cast<float>(work.share), 0.0f, 1.0f);
+  fill_rect({area.x, area.y, std::round(area.w * share), t.px(2)}, t.color.accent);
+  const float w = std::round(text_width(t.font.body, "Cancel")) + t.px(20), h = t.px(24);
+  const Rect button = {x, area.y + (area.h - h) / 2, w, h};
+  f.ui.places["cancel"] = button;
+  if (draw_button(t, "cancel", button, "Cancel")) f.out.push_back(CancelWork{});
+  return w + t.px(10);
 }
 
 }  // namespace
@@ -58,6 +74,7 @@ void draw_log_line(Frame& f, Rect area) {
 
   const Said said = last_said(f.now, f.ui);
   float x = area.x + t.px(12);
+  x += draw_work(f, area, x);
   const float room = right - t.px(24) - x;
   if (said.text.empty() || room < t.px(40)) return;
   const Rect text_area = {x, area.y + t.px(4), room, area.h - t.px(8)};

@@ -1,19 +1,17 @@
-// Menus; the path field of the File menu; what stands in the window at its right end.
+// Menus, and the case set at the right end.
 #include <imgui.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "views/keys.h"
 #include "views/layers_model.h"
+#include "views/opening_model.h"
 #include "views/views.h"
 #include "views/widgets.h"
 
 namespace polykv {
 namespace {
-
-constexpr const char* kPathPopup = "path";
 
 // 4 x 3 cache cells, kept in accent, one needle yellow.
 void draw_logo(const Theme& t, float x, float y) {
@@ -55,27 +53,41 @@ MenuItem item(const char* label, const char* hint = "", bool enabled = true, boo
   return made;
 }
 
-void ask_path(Ui& ui, FileKind kind, const std::string& start) {
-  ui.asking = {kind, start};
-  ui.asking_starts = true;
+std::vector<MenuItem> recent_items(const Snapshot& now) {
+  std::vector<MenuItem> items;
+  if (!now.recent || now.recent->empty()) return items;
+  items.push_back(item("Open recent", "", false, false, true));
+  for (const PathOffer& offer : path_offers(now, "")) {
+    items.push_back(item(offer.label.c_str(), offer.hint.c_str(), offer.enabled));
+    items.back().max_hint = 260;
+  }
+  return items;
 }
 
 void file_menu(Frame& f, float& x, Rect bar) {
   const bool has_plan = f.ui.history.current().layers() > 0;
-  const int picked =
-      draw_menu_word(f, "File", x, bar,
-                     {item("Open model\u2026", "Ctrl O"), item("Open plan\u2026", "", has_plan),
-                      item("Save plan as\u2026", "Ctrl S", has_plan),
-                      item("Open cases\u2026", "", f.now.model != nullptr),
-                      item("Quit", "Ctrl Q", true, false, true)});
+  const bool was_open = menu_is_open("menu File");
+  std::vector<MenuItem> items = {item("Open model\u2026", "Ctrl O"),
+                                 item("Open plan\u2026", "", has_plan),
+                                 item("Save plan as\u2026", "Ctrl S", has_plan),
+                                 item("Open cases\u2026", "", f.now.model != nullptr)};
+  const int first_recent = static_cast<int>(items.size()) + 1;
+  for (MenuItem& recent : recent_items(f.now)) items.push_back(std::move(recent));
+  items.push_back(item("Quit", "Ctrl Q", true, false, true));
+  const int quit = static_cast<int>(items.size()) - 1;
+  const int picked = draw_menu_word(f, "File", x, bar, items);
+  // Which recent folders are there is looked up again whenever the menu opens.
+  if (!was_open && menu_is_open("menu File")) f.out.push_back(ListFolders{""});
   const ImGuiIO& io = ImGui::GetIO();
   if (picked == 0 || (io.KeyCtrl && key_pressed(kKeyO, false)))
-    ask_path(f.ui, FileKind::open_model, f.now.model ? f.now.model->folder : "");
-  if (picked == 1) ask_path(f.ui, FileKind::open_plan, "");
+    ask_path(f.ui, f.out, FileKind::open_model, f.now.model ? f.now.model->folder : "");
+  if (picked == 1) ask_path(f.ui, f.out, FileKind::open_plan, "");
   if (has_plan && (picked == 2 || (io.KeyCtrl && key_pressed(kKeyS, false))))
-    ask_path(f.ui, FileKind::save_plan, f.ui.history.current().name + ".json");
-  if (picked == 3) ask_path(f.ui, FileKind::open_cases, "");
-  if (picked == 4 || (io.KeyCtrl && key_pressed(kKeyQ, false))) f.ui.quit = true;
+    ask_path(f.ui, f.out, FileKind::save_plan, f.ui.history.current().name + ".json");
+  if (picked == 3) ask_path(f.ui, f.out, FileKind::open_cases, "");
+  if (picked >= first_recent && picked < quit)
+    ask_model(f.ui, f.out, (*f.now.recent)[static_cast<std::size_t>(picked - first_recent)].folder);
+  if (picked == quit || (io.KeyCtrl && key_pressed(kKeyQ, false))) f.ui.quit = true;
 }
 
 void edit_menu(Frame& f, float& x, Rect bar) {
@@ -133,66 +145,6 @@ void help_menu(Frame& f, float& x, Rect bar) {
   if (draw_menu_word(f, "Help", x, bar, {item("Keys", "F1")}) == 0) f.ui.show_keys = true;
 }
 
-const char* path_title(FileKind kind) {
-  switch (kind) {
-    case FileKind::open_model:
-      return "Open model: a Hugging Face folder";
-    case FileKind::open_plan:
-      return "Open plan: a JSON file, or POLICY:BUDGET such as snapkv:64";
-    case FileKind::save_plan:
-      return "Save plan as";
-    case FileKind::open_cases:
-      return "Open cases: a JSON lines file";
-    case FileKind::none:
-      break;
-  }
-  return "";
-}
-
-void draw_path_popup(Frame& f, Rect bar) {
-  const Theme& t = f.theme;
-  if (f.ui.asking_starts) {
-    ImGui::OpenPopup(kPathPopup);
-    f.ui.wants_frame = true;  // the keyboard comes one frame later
-  }
-  if (f.ui.asking.kind == FileKind::none) return;
-  const float w = t.px(520), h = t.px(104);
-  const float x = std::round((bar.w - w) / 2), y = bar.y + t.px(96);
-  ImGui::SetNextWindowPos(ImVec2(x, y));
-  ImGui::SetNextWindowSize(ImVec2(w, h));
-  push_style(t);
-  if (ImGui::BeginPopup(kPathPopup, ImGuiWindowFlags_NoMove | ImGuiWindowFlags_NoScrollbar)) {
-    const float left = x + t.px(16);
-    draw_text(t, t.font.strong, left, y + t.px(20), t.color.text, path_title(f.ui.asking.kind));
-    char text[1024];
-    std::snprintf(text, sizeof text, "%s", f.ui.asking.path.c_str());
-    if (t.font.body) ImGui::PushFont(t.font.body);
-    ImGui::PushStyleVar(ImGuiStyleVar_FramePadding,
-                        ImVec2(t.px(8), std::max(0.0f, (t.px(28) - ImGui::GetFontSize()) / 2)));
-    ImGui::SetCursorScreenPos(ImVec2(left, y + t.px(36)));
-    ImGui::SetNextItemWidth(w - t.px(32));
-    if (f.ui.asking_starts) ImGui::SetKeyboardFocusHere();
-    const bool done =
-        ImGui::InputText("##path", text, sizeof text,
-                         ImGuiInputTextFlags_EnterReturnsTrue | ImGuiInputTextFlags_AutoSelectAll);
-    ImGui::PopStyleVar();
-    if (t.font.body) ImGui::PopFont();
-    draw_frame_rect({left, y + t.px(36), w - t.px(32), t.px(28)}, t.color.accent, t.px(1), t.px(4));
-    draw_text(t, t.font.small, left, y + t.px(84), t.color.text3,
-              "Enter opens, Esc closes. A folder or file can also be dropped on the window.");
-    f.ui.asking.path = text;
-    if (done && text[0] != '\0') {
-      f.ui.files.push_back(f.ui.asking);
-      ImGui::CloseCurrentPopup();
-    }
-    if (!f.ui.asking_starts && ImGui::IsKeyPressed(kKeyEscape, false)) ImGui::CloseCurrentPopup();
-    ImGui::EndPopup();
-  }
-  pop_style();
-  f.ui.asking_starts = false;
-  if (!ImGui::IsPopupOpen(kPathPopup)) f.ui.asking = {};
-}
-
 }  // namespace
 
 void draw_menu_bar(Frame& f, Rect area) {
@@ -210,13 +162,13 @@ void draw_menu_bar(Frame& f, Rect area) {
   if (f.now.cases)
     draw_text(t, t.font.small, area.x + area.w - t.px(12), y, t.color.text3, f.now.cases->name,
               Align::right, area.w - x - t.px(40));
-  draw_path_popup(f, area);
+  draw_path_field(f, area);
   if (ImGui::GetIO().KeyCtrl) {
     if (key_pressed(kKeyPlus)) f.ui.scale = std::min(2.5f, f.ui.scale + 0.25f);
     if (key_pressed(kKeyMinus)) f.ui.scale = std::max(0.75f, f.ui.scale - 0.25f);
     if (key_pressed(kKeyZero)) f.ui.scale = 1.0f;
   }
-  if (key_pressed(kKeyF12, false)) f.ui.save_picture = true;
+  if (ImGui::IsKeyPressed(kKeyF12, false)) f.ui.save_picture = true;  // with open menus too
   if (key_pressed(kKeyF1, false)) f.ui.show_keys = !f.ui.show_keys;
   if (!ImGui::GetIO().KeyCtrl && key_pressed(kKeyK, false))
     f.ui.band.keep_total = !f.ui.band.keep_total;

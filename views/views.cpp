@@ -64,6 +64,7 @@ void draw_window(Frame& f, float width, float height) {
   draw_pareto(f, at.pareto);
   draw_log_line(f, at.log);
   draw_lines(t, at);
+  draw_opening_card(f, width, height);
   if (f.ui.show_keys) draw_key_sheet(f, width, height);
   ImGui::End();
 }

@@ -8,6 +8,7 @@ void draw_window(Frame& f, float width,
                  float height);  // menu bar, context bar, panels, band, log line
 
 void draw_menu_bar(Frame& f, Rect area);
+void draw_path_field(Frame& f, Rect bar);  // of the File menu, below the bar
 void draw_context_bar(Frame& f, Rect area);
 void draw_cases(Frame& f, Rect area);   // left, upper: the case set with o / x per case
 void draw_prompt(Frame& f, Rect area);  // left, lower: context with the needle framed, answers
@@ -18,6 +19,7 @@ void draw_scores(Frame& f, Rect area);    // right, upper
 void draw_pareto(Frame& f, Rect area);  // right, lower: runs and controls, recall against KV bytes
 void draw_layers(Frame& f, Rect area);  // bottom band
 void draw_log_line(Frame& f, Rect area);
-void draw_key_sheet(Frame& f, float width, float height);  // F1
+void draw_opening_card(Frame& f, float width, float height);  // pre-flight, over everything
+void draw_key_sheet(Frame& f, float width, float height);     // F1
 
 }  // namespace polykv

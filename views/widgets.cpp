@@ -66,6 +66,21 @@ float draw_text(const Theme&, ImFont* font, float x, float y, ImU32 color, const
   return width;
 }
 
+float wrapped_height(ImFont* font, float width, const std::string& text) {
+  if (text.empty()) return 0;
+  ImFont* f = real(font);
+  return f->CalcTextSizeA(f->FontSize, 1e9f, width, text.data(), text.data() + text.size()).y;
+}
+
+float draw_wrapped(const Theme&, ImFont* font, float x, float y, float width, ImU32 color,
+                   const std::string& text) {
+  if (text.empty()) return 0;
+  ImFont* f = real(font);
+  list()->AddText(f, f->FontSize, ImVec2(std::round(x), std::round(y)), color, text.data(),
+                  text.data() + text.size(), width);
+  return wrapped_height(f, width, text);
+}
+
 Rect draw_panel(const Theme& t, Rect a, const std::string& title, const std::string& stamp,
                 float busy) {
   fill_rect(a, t.color.panel);

@@ -15,6 +15,11 @@ enum class Align { left, centre, right };
 float draw_text(const Theme& t, ImFont* font, float x, float y, ImU32 color,
                 const std::string& text, Align align = Align::left, float max_width = 0);
 float text_width(ImFont* font, const std::string& text);
+// Text in lines of at most `width`, the first line's top at y; words that are longer are broken.
+// Returns the height; wrapped_height draws nothing.
+float draw_wrapped(const Theme& t, ImFont* font, float x, float y, float width, ImU32 color,
+                   const std::string& text);
+float wrapped_height(ImFont* font, float width, const std::string& text);
 
 // Panel: fills the background, draws the title row (30) with the stamp, returns the body rectangle
 // (inset 12 left and right, starting at 34). `busy` draws the accent line along the top edge.
@@ -54,6 +59,7 @@ struct MenuItem {
   std::string label, hint;  // hint is right-aligned ("Ctrl Z", a summary)
   std::string code;         // two letters in mono before the label
   bool enabled = true, checked = false, line_above = false;
+  float max_hint = 0;  // logical pixels after which the hint is cut; 0 = never
 };
 // A popup menu; opens at (x, y) in the frame where `open` is true, above y - 24 when there is no
 // room below. Returns the item picked this frame, else -1. The items' rectangles go into `places`

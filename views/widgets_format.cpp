@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "core/text.h"
 #include "views/widgets.h"
 
 namespace polykv {
@@ -22,12 +23,7 @@ bool all_zero(const std::string& text) {
 
 }  // namespace
 
-std::string format_count(long long n) {
-  std::string digits = std::to_string(n < 0 ? -n : n);
-  for (int i = static_cast<int>(digits.size()) - 3; i > 0; i -= 3)
-    digits.insert(static_cast<std::size_t>(i), ",");
-  return n < 0 ? kMinus + digits : digits;
-}
+std::string format_count(long long n) { return n < 0 ? kMinus + count_text(-n) : count_text(n); }
 
 std::string format_number(double v, int digits) {
   if (!std::isfinite(v)) return kUnknown;

@@ -15,7 +15,10 @@ ImVec4 color4(ImU32 color) { return ImGui::ColorConvertU32ToFloat4(color); }
 float item_width(const Theme& t, const MenuItem& item) {
   float w = text_width(t.font.body, item.label);
   if (!item.code.empty()) w += text_width(t.font.mono, item.code) + t.px(8);
-  if (!item.hint.empty()) w += t.px(28) + text_width(t.font.small, item.hint);
+  if (!item.hint.empty()) {
+    const float hint = text_width(t.font.small, item.hint);
+    w += t.px(28) + (item.max_hint > 0 ? std::min(hint, t.px(item.max_hint)) : hint);
+  }
   return w;
 }
 
@@ -30,7 +33,8 @@ void draw_item(const Theme& t, const MenuItem& item, Rect row, bool lit) {
   if (!item.code.empty()) x += draw_text(t, t.font.mono, x, y, c.text3, item.code) + t.px(8);
   draw_text(t, t.font.body, x, y, ink, item.label);
   if (!item.hint.empty())
-    draw_text(t, t.font.small, row.x + row.w - t.px(8), y, c.text3, item.hint, Align::right);
+    draw_text(t, t.font.small, row.x + row.w - t.px(8), y, c.text3, item.hint, Align::right,
+              item.max_hint > 0 ? t.px(item.max_hint) : 0);
 }
 
 }  // namespace

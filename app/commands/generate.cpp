@@ -4,6 +4,7 @@
 #include "app/commands/inputs.h"
 #include "app/commands/table.h"
 #include "core/cache/engine.h"
+#include "core/text.h"
 
 namespace polykv {
 namespace {

@@ -1,58 +1,27 @@
 // `inspect`: the pre-flight card of a model folder, without loading its weights.
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 
 #include "app/commands/options.h"
 #include "app/commands/table.h"
 #include "core/error.h"
-#include "core/model/config.h"
-#include "core/model/weights.h"
+#include "core/memory.h"
+#include "core/model/preflight.h"
+#include "core/text.h"
 
 namespace polykv {
 namespace {
 
-constexpr std::int64_t kComputeBytes = 4;  // fp32
-
-// MemAvailable of /proc/meminfo in bytes; 0 when unknown.
-std::int64_t free_memory() {
-  std::ifstream in("/proc/meminfo");
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with("MemAvailable:")) return std::stoll(line.substr(13)) * 1024;
-  }
-  return 0;
+std::string verdict(const FolderFacts& facts, const Preflight& card) {
+  return !facts.supported() ? "not supported" : card.fits ? "fits" : "does not fit";
 }
 
-std::int64_t count_parameters(const Weights& weights) {
-  std::int64_t count = 0;
-  for (const auto& file : weights.files()) {
-    for (const auto& [name, tensor] : file->tensors()) {
-      std::int64_t size = 1;
-      for (const std::int64_t side : tensor.shape) size *= side;
-      count += size;
-    }
-  }
-  return count;
-}
-
-std::int64_t file_bytes(const Weights& weights) {
-  std::int64_t bytes = 0;
-  for (const auto& file : weights.files()) bytes += static_cast<std::int64_t>(file->bytes().size());
-  return bytes;
-}
-
-Json make_card(const std::string& folder, const Options& given) {
-  const ModelConfig config = read_config(folder);
+Json card_json(const FolderFacts& facts, const MemoryPlan& plan, const Preflight& card) {
+  const ModelConfig& config = facts.config;
   const ModelShape& shape = config.shape;
-  const Weights weights(folder);
-  const int tokens = given.integer("--tokens", shape.max_tokens, 1, shape.max_tokens);
-  const std::int64_t parameters = count_parameters(weights);
-  const std::int64_t weight_bytes = parameters * kComputeBytes;
-  const std::int64_t kv_bytes =
-      2LL * shape.layers * shape.kv_heads * shape.head_dim * tokens * kComputeBytes;
-  const std::int64_t available = free_memory();
   return {{"supported", true},
-          {"folder", folder},
+          {"verdict", verdict(facts, card)},
+          {"reason", card.reason},
+          {"folder", facts.folder},
           {"architecture", config.architecture},
           {"layers", shape.layers},
           {"query_heads", shape.query_heads},
@@ -61,68 +30,80 @@ Json make_card(const std::string& folder, const Options& given) {
           {"hidden", shape.hidden},
           {"vocab", shape.vocab},
           {"max_tokens", shape.max_tokens},
+          {"windowed_layers", card.windowed_layers},
+          {"window", card.window},
           {"rope", config.rope.kind},
           {"stored_dtype", config.stored_dtype},
-          {"parameters", parameters},
-          {"weight_file_bytes", file_bytes(weights)},
-          {"weight_bytes", weight_bytes},
-          {"tokens", tokens},
-          {"kv_bytes", kv_bytes},
-          {"free_bytes", available},
-          {"fits", available == 0 || weight_bytes + kv_bytes <= available}};
+          {"parameters", facts.parameters},
+          {"weight_file_bytes", facts.file_bytes},
+          {"weight_bytes", card.need.weights},
+          {"tokens", plan.tokens},
+          {"cases", plan.cases},
+          {"kv_bytes", card.need.cache},
+          {"cache_bytes", card.need.caches},
+          {"capture_bytes", card.need.capture},
+          {"working_bytes", card.need.working},
+          {"needed_bytes", card.need.total},
+          {"free_bytes", plan.free_bytes},
+          {"fits", card.fits}};
 }
 
-void print_card(const Json& card) {
-  const auto number = [&](const char* key) { return card[key].get<std::int64_t>(); };
-  const auto count = [&](const char* key) { return std::to_string(number(key)); };
-  const auto word = [&](const char* key) { return card[key].get<std::string>(); };
-  Table table({word("folder"), ""});
-  table.add({"architecture", word("architecture") + ", supported"});
-  table.add({"layers", count("layers")});
-  table.add({"heads", count("query_heads") + " query, " + count("kv_heads") + " kv, of " +
-                          count("head_dim")});
-  table.add({"vocabulary", count("vocab") + " tokens"});
-  table.add({"positions", count("max_tokens") + " tokens, RoPE " + word("rope")});
-  table.add({"parameters", count("parameters") + ", stored as " + word("stored_dtype")});
-  table.add({"weights", bytes_text(number("weight_file_bytes")) + " on disk, " +
-                            bytes_text(number("weight_bytes")) + " in memory (fp32)"});
-  table.add({"keys and values",
-             bytes_text(number("kv_bytes")) + " for " + count("tokens") + " tokens, full cache"});
-  table.add({"free memory", bytes_text(number("free_bytes"))});
+void print_card(const FolderFacts& facts, const MemoryPlan& plan, const Preflight& card) {
+  const ModelConfig& config = facts.config;
+  const ModelShape& shape = config.shape;
+  const std::string for_cases = " for " + count_text(plan.cases) +
+                                (plan.cases == 1 ? " case of " : " cases of ") +
+                                count_text(plan.tokens) + " tokens";
+  Table table({facts.folder, ""});
+  table.add({"architecture", config.architecture + ", supported"});
+  table.add({"layers", std::to_string(shape.layers)});
+  table.add({"heads", std::to_string(shape.query_heads) + " query, " +
+                          std::to_string(shape.kv_heads) + " kv, of " +
+                          std::to_string(shape.head_dim)});
+  table.add({"vocabulary", count_text(shape.vocab) + " tokens"});
+  table.add({"positions", count_text(shape.max_tokens) + " tokens, RoPE " + config.rope.kind});
+  if (card.windowed_layers > 0) table.add({"window", window_text(config, card)});
+  table.add({"parameters", count_text(facts.parameters) + ", stored as " + config.stored_dtype +
+                               " in " + bytes_text(facts.file_bytes)});
+  table.add({"weights", bytes_text(card.need.weights)});
+  table.add({"full cache", bytes_text(card.need.caches) + for_cases});
+  table.add({"capture", bytes_text(card.need.capture) + for_cases});
+  table.add({"working memory", bytes_text(card.need.working)});
+  table.add({"needed", bytes_text(card.need.total)});
+  table.add({"free", plan.free_bytes > 0 ? bytes_text(plan.free_bytes) : "unknown"});
+  table.add({"verdict", verdict(facts, card)});
   table.print(std::cout, true);
 }
 
 int run(const Options& given) {
-  const std::string folder = given.operands().front();
-  if (!std::filesystem::is_directory(folder)) {
-    fail_input(folder, "", "expected a Hugging Face model folder");
-  }
-  Json card;
-  try {
-    card = make_card(folder, given);
-  } catch (const Error& error) {
-    if (given.has("--json") && error.kind() == ErrorKind::input) {
-      print_json({{"supported", false}, {"folder", folder}, {"reason", error.what()}});
+  const FolderFacts facts = read_facts(given.operands().front());
+  if (!facts.supported()) {
+    if (given.has("--json")) {
+      print_json({{"supported", false},
+                  {"verdict", verdict(facts, {})},
+                  {"folder", facts.folder},
+                  {"reason", facts.unsupported}});
     }
-    throw;
+    throw Error(ErrorKind::input, facts.unsupported);
   }
+  const int most = facts.config.shape.max_tokens;
+  MemoryPlan plan;
+  plan.tokens = given.integer("--tokens", std::min(plan.tokens, most), 1, most);
+  plan.cases = given.integer("--cases", plan.cases, 1, 100'000);
+  plan.free_bytes = free_memory_bytes();
+  const Preflight card = preflight(facts.config, plan);
   if (given.has("--json")) {
-    print_json(card);
+    print_json(card_json(facts, plan, card));
   } else {
-    print_card(card);
+    print_card(facts, plan, card);
   }
-  if (!card["fits"].get<bool>()) {
-    throw Error(ErrorKind::failed, "refused: weights and keys and values need " +
-                                       bytes_text(card["weight_bytes"].get<std::int64_t>() +
-                                                  card["kv_bytes"].get<std::int64_t>()) +
-                                       ", free memory is " +
-                                       bytes_text(card["free_bytes"].get<std::int64_t>()));
-  }
+  if (!card.fits) throw Error(ErrorKind::failed, card.reason);
   return 0;
 }
 
 constexpr Option kOptions[] = {
-    {"--tokens", "N", "tokens to plan keys and values for (default: the model's positions)"},
+    {"--tokens", "N", "tokens of a case (default 1024, or the model's positions)"},
+    {"--cases", "N", "cases the studio is to hold (default 16, as the window opens)"},
 };
 
 }  // namespace

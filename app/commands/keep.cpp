@@ -5,6 +5,7 @@
 #include "app/commands/table.h"
 #include "core/cache/engine.h"
 #include "core/model/safetensors.h"
+#include "core/text.h"
 
 namespace polykv {
 namespace {

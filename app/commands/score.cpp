@@ -9,6 +9,7 @@
 #include "core/plan/control.h"
 #include "core/policies/policy.h"
 #include "core/score/live_scorer.h"
+#include "core/text.h"
 
 namespace polykv {
 namespace {

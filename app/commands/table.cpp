@@ -66,14 +66,6 @@ std::string with_interval(const Estimate& estimate, int digits) {
          fixed(estimate.high, digits) + "]";
 }
 
-std::string bytes_text(std::int64_t bytes) {
-  const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (value >= 1024 && unit + 1 < std::size(units)) value /= 1024, ++unit;
-  return fixed(value, unit == 0 || value >= 100 ? 0 : 1) + " " + units[unit];
-}
-
 Json json_of(const Estimate& estimate) {
   return {
       {"value", estimate.value}, {"low", estimate.low}, {"high", estimate.high}, {"n", estimate.n}};

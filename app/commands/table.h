@@ -25,7 +25,6 @@ class Table {
 std::string fixed(double value, int digits);
 // "0.88 [0.62, 0.97]"; "-" when nothing was measured, "[?]" where the interval has no bounds.
 std::string with_interval(const Estimate& estimate, int digits);
-std::string bytes_text(std::int64_t bytes);  // "384 KiB"
 
 Json json_of(const Estimate& estimate);  // {"value", "low", "high", "n"}; infinite = null
 // The object on one line of standard output; text that is not UTF-8 gets replacement characters.

@@ -34,7 +34,8 @@ int run(const Options& given) {
 }
 
 constexpr Option kOptions[] = {
-    {"--model", "DIR", "Hugging Face folder; without it the embedded model"},
+    {"--model", "DIR",
+     "Hugging Face folder, opened when it fits in memory; without it the embedded model"},
     {"--plan", "P", "plan file or POLICY:BUDGET[+ALLOCATOR] to start with"},
     {"--cases", "FILE", "JSON lines; without it 16 needle cases are made"},
     {"--screenshot", "PNG", "write a picture of the window once the score is exact, then exit"},

@@ -7,18 +7,31 @@
 #include "core/error.h"
 #include "core/model/rope.h"
 #include "core/model/widen.h"
+#include "core/text.h"
 
 namespace polykv {
 namespace {
 
-// Reads tensors by name and shape, widened to fp32, and counts the parameters.
+// Reads tensors by name and shape, widened to fp32, and counts the parameters. Says how far it is
+// and looks at cancel before every tensor.
 struct WeightReader {
   const Weights& weights;
-  std::int64_t parameters = 0;
+  const Progress& progress;
+  const CancelFlag* cancel;
+  std::int64_t parameters = 0, done_bytes = 0, all_bytes = weights.tensor_bytes();
+
+  void report(std::size_t bytes) {
+    if (cancel && *cancel) throw Cancelled{};
+    if (progress) {
+      progress(double(done_bytes) / double(all_bytes), bytes_of_text(done_bytes, all_bytes));
+    }
+    done_bytes += static_cast<std::int64_t>(bytes);
+  }
 
   // Reads into contiguous fp32 memory of that shape.
   void into(const std::string& name, const std::vector<std::int64_t>& shape, at::Tensor out) {
     const StoredTensor& stored = weights.find(name, shape);
+    report(stored.bytes);
     std::atomic<bool> finite = true;
     float* values = out.data_ptr<float>();
     at::parallel_for(0, out.numel(), 1 << 18, [&](std::int64_t first, std::int64_t last) {
@@ -65,11 +78,9 @@ Decoder::Decoder(const ModelConfig& config, const Weights& weights, const Progre
   const ModelShape& s = config.shape;
   const std::int64_t hidden = s.hidden, d = s.head_dim, ffn = config.intermediate;
   const std::int64_t q_rows = s.query_heads * d, kv_rows = s.kv_heads * d;
-  WeightReader read{weights};
+  WeightReader read{weights, progress, cancel};
   embedding_ = read("model.embed_tokens.weight", {s.vocab, hidden});
   for (int l = 0; l < s.layers; ++l) {
-    if (cancel && *cancel) throw Cancelled{};
-    if (progress) progress(static_cast<double>(l) / s.layers, "loading weights");
     const std::string base = "model.layers." + std::to_string(l) + ".";
     const auto attn = [&](const char* name) { return base + "self_attn." + name; };
     const auto mlp = [&](const char* name) { return base + "mlp." + name; };

@@ -6,7 +6,9 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/memory.h"
 #include "core/model/decoder.h"
+#include "core/model/preflight.h"
 #include "core/sha256.h"
 
 namespace polykv {
@@ -35,7 +37,8 @@ std::string fingerprint_of(const std::string& config, const Weights& weights) {
 }  // namespace
 
 std::shared_ptr<const Model> Model::open(const std::string& folder, const Progress& progress,
-                                         const CancelFlag* cancel) {
+                                         const CancelFlag* cancel,
+                                         std::optional<std::int64_t> free_bytes) {
   const at::InferenceMode guard;
   if (!std::filesystem::is_directory(folder)) {
     fail_input(folder, "", "expected a Hugging Face model folder");
@@ -46,6 +49,9 @@ std::shared_ptr<const Model> Model::open(const std::string& folder, const Progre
   model->config_ = read_config(model->folder_);
   model->tokenizer_ = std::make_shared<Tokenizer>(Tokenizer::read(model->folder_));
   const Weights weights(model->folder_);
+  MemoryPlan plan;
+  plan.free_bytes = free_bytes ? *free_bytes : free_memory_bytes();
+  check_weights_fit(model->config_, plan);
   model->decoder_ = std::make_shared<Decoder>(model->config_, weights, progress, cancel);
   model->parameters_ = model->decoder_->parameters();
   model->fingerprint_ = fingerprint_of(read_text_file(model->folder_ + "/config.json"), weights);

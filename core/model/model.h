@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/model/config.h"
@@ -22,9 +23,11 @@ struct Cancelled {};
 
 class Model {
  public:
-  // Throws an input Error (file, key, expectation); nothing is left behind.
+  // Throws an input Error (file, key, expectation), or Error(failed) before anything is loaded when
+  // the weights do not fit into free_bytes (default: what is free now); nothing is left behind.
   static std::shared_ptr<const Model> open(const std::string& folder, const Progress& progress = {},
-                                           const CancelFlag* cancel = nullptr);
+                                           const CancelFlag* cancel = nullptr,
+                                           std::optional<std::int64_t> free_bytes = {});
   ~Model();
   const std::string& folder() const { return folder_; }
   std::string name() const;  // last part of the folder

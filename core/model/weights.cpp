@@ -56,6 +56,15 @@ const StoredTensor& Weights::find(const std::string& name,
   return owner->second->find(name, shape);
 }
 
+std::int64_t Weights::tensor_bytes() const {
+  std::int64_t bytes = 0;
+  for (const auto& file : files_) {
+    for (const auto& [name, tensor] : file->tensors())
+      bytes += static_cast<std::int64_t>(tensor.bytes);
+  }
+  return bytes;
+}
+
 const std::string& Weights::file_of(const std::string& name) const {
   const auto owner = owner_.find(name);
   return owner == owner_.end() ? origin_ : owner->second->path();

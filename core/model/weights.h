@@ -1,5 +1,6 @@
 #pragma once
 // The weights of a model folder: model.safetensors, or the shards its index names.
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@ class Weights {
   // Throws an input Error naming file and tensor when it is missing or has another shape.
   const StoredTensor& find(const std::string& name, const std::vector<std::int64_t>& shape) const;
   const std::string& file_of(const std::string& name) const;
+  std::int64_t tensor_bytes() const;  // of all tensors, as stored
   const std::vector<std::unique_ptr<SafetensorsFile>>& files() const { return files_; }
 
  private:

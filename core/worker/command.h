@@ -10,16 +10,32 @@
 
 namespace polykv {
 
+// Tokens that question and answer of a made case may take; a case of n tokens has a context of
+// n - kQuestionRoom.
+constexpr int kQuestionRoom = 74;
+
+struct MakeCases {
+  int count = 16;
+  NeedleSettings like;
+};
+// The pre-flight card of a folder, answered by Snapshot::card with the same request.
+struct InspectModel {
+  std::uint64_t request = 0;
+  std::string folder;
+  bool open_when_fits = false;  // the start of the program asks nothing when there is no need
+  std::string cases{};          // for OpenModel then
+};
 struct OpenModel {
   std::string folder;
-  std::string cases{};  // JSON lines to start with; empty or unreadable = the default case set
+  std::string cases{};  // JSON lines to start with; empty or unreadable = the case set of `make`
+  MakeCases make{};
 };
 struct OpenCases {
   std::string path;
 };  // JSON lines
-struct MakeCases {
-  int count = 16;
-  NeedleSettings like;
+// Folders that go on from a typed path; also looks again which recent folders are still there.
+struct ListFolders {
+  std::string typed;
 };
 struct ScorePlan {
   Plan plan;
@@ -32,7 +48,7 @@ struct LookAt {
 struct RunCheck {};
 struct CancelWork {};
 
-using Command =
-    std::variant<OpenModel, OpenCases, MakeCases, ScorePlan, LookAt, RunCheck, CancelWork>;
+using Command = std::variant<InspectModel, OpenModel, OpenCases, MakeCases, ListFolders, ScorePlan,
+                             LookAt, RunCheck, CancelWork>;
 
 }  // namespace polykv

@@ -5,6 +5,11 @@
 namespace polykv {
 namespace {
 
+bool opens_model(const Command& c) {
+  const auto* inspect = std::get_if<InspectModel>(&c);
+  return std::holds_alternative<OpenModel>(c) || (inspect && inspect->open_when_fits);
+}
+
 bool changes_cases(const Command& c) {
   return std::holds_alternative<OpenCases>(c) || std::holds_alternative<MakeCases>(c);
 }
@@ -17,7 +22,7 @@ void drop(std::deque<Command>& waiting) {
 }  // namespace
 
 Mailbox::Running Mailbox::kind_of(const Command& c) {
-  if (std::holds_alternative<OpenModel>(c)) return Running::model;
+  if (opens_model(c)) return Running::model;
   if (changes_cases(c)) return Running::cases;
   return std::holds_alternative<ScorePlan>(c) ? Running::score : Running::other;
 }
@@ -43,7 +48,12 @@ void Mailbox::post(Command command) {
     if (stops_work(command)) cancel_ = true;
     if (std::holds_alternative<ScorePlan>(command)) drop<ScorePlan>(waiting_);
     if (std::holds_alternative<LookAt>(command)) drop<LookAt>(waiting_);
-    if (std::holds_alternative<CancelWork>(command)) std::erase_if(waiting_, changes_cases);
+    if (std::holds_alternative<InspectModel>(command)) drop<InspectModel>(waiting_);
+    if (std::holds_alternative<ListFolders>(command)) drop<ListFolders>(waiting_);
+    if (std::holds_alternative<CancelWork>(command)) {
+      std::erase_if(waiting_, changes_cases);
+      std::erase_if(waiting_, opens_model);
+    }
     waiting_.push_back(std::move(command));
   }
   changed_.notify_all();

@@ -13,9 +13,10 @@ namespace polykv {
 
 class Mailbox {
  public:
-  // Any thread. A ScorePlan or LookAt replaces one that still waits. What runs is cancelled by
-  // CancelWork (which also drops new cases that wait) and OpenModel; new cases cancel older ones
-  // and a score; a ScorePlan cancels a score; anything cancels idle work.
+  // Any thread. A ScorePlan, LookAt, InspectModel or ListFolders replaces one that still waits.
+  // What runs is cancelled by CancelWork (which also drops models and cases that wait) and
+  // OpenModel; new cases cancel older ones and a score; a ScorePlan cancels a score; anything
+  // cancels idle work.
   void post(Command command);
   void close();  // cancels what runs; take() returns nothing from now on
 

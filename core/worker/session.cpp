@@ -7,9 +7,11 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "core/model/model.h"
 #include "core/plan/control.h"
 #include "core/policies/policy.h"
+#include "core/text.h"
 
 namespace polykv {
 namespace {
@@ -68,7 +70,7 @@ constexpr std::size_t kMostLogLines = 200;
 }  // namespace
 
 struct Session::State {
-  std::string embedded;
+  SessionOptions options;
   std::function<void(const Snapshot&)> publish;
   std::shared_ptr<const Model> model;
   std::unique_ptr<LiveScorer> scorer;
@@ -76,6 +78,7 @@ struct Session::State {
   bool has_plan = false;  // now.plan was asked for; scored again when the cases change
   std::uint64_t wanted_edit = 0;
   Plan wanted_plan;
+  bool owed_score = false;  // broken off by an OpenModel that came to nothing
   bool answer_is_exact = false, controls_done = false, check_done = false;
 
   void show() {
@@ -111,10 +114,48 @@ struct Session::State {
     now.looked = {};
   }
 
+  std::int64_t free_bytes() const {
+    return options.free_bytes ? *options.free_bytes : free_memory_bytes();
+  }
+
+  // Throws Error(failed) before anything runs; the weights are there already.
+  void check_cases_fit(const ModelConfig& config, const std::vector<Case>& cases) const {
+    MemoryPlan plan;
+    plan.tokens = 1;
+    plan.cases = static_cast<int>(cases.size());
+    for (const Case& c : cases) {
+      const std::size_t tokens = c.context.size() + c.question.size() + c.answer.size();
+      plan.tokens = std::max(plan.tokens, static_cast<int>(tokens));
+    }
+    const MemoryNeed need = memory_need(config, plan);
+    const std::int64_t bytes = need.total - need.weights, free = free_bytes();
+    if (free <= 0 || bytes <= free) return;
+    throw Error(ErrorKind::failed,
+                "Needs " + bytes_text(bytes) + ", " + bytes_text(free) +
+                    " are free. Kept the last cases; try fewer or shorter ones.");
+  }
+
+  void look_at_recent() {
+    now.recent = std::make_shared<std::vector<RecentFolder>>(read_recent(options.state_folder));
+  }
+
+  void remember_folder() {
+    if (now.model->embedded) return;
+    std::error_code ignored;
+    const auto whole = std::filesystem::absolute(now.model->folder, ignored);
+    try {
+      add_recent(options.state_folder, ignored ? now.model->folder : whole.string());
+    } catch (const Error& error) {
+      add_log(error.what(), LogLine::Kind::info);
+    }
+    look_at_recent();
+  }
+
   // Prefills into a scorer of its own, so that model and cases change together or not at all.
   void load_cases(std::shared_ptr<const Model> with, std::vector<Case> cases,
                   const std::string& name, const CancelFlag* cancel) {
     const Clock::time_point start = Clock::now();
+    check_cases_fit(with->config(), cases);
     auto fresh = std::make_unique<LiveScorer>(with);
     fresh->set_cases(std::move(cases), progress(Work::prefill), cancel);
     auto info = std::make_shared<CaseSetInfo>();
@@ -127,7 +168,7 @@ struct Session::State {
     scorer = std::move(fresh);
     forget_scores();
     if (new_model) {
-      now.model = describe(*model, embedded);
+      now.model = describe(*model, options.embedded_folder);
       now.check.clear();
       check_done = false;
     }
@@ -158,17 +199,42 @@ struct Session::State {
     }
   }
 
-  std::vector<Case> default_cases(const Model& with, const MakeCases& command) const {
+  void make_cases(std::shared_ptr<const Model> with, const MakeCases& command,
+                  const CancelFlag* cancel) {
     NeedleSettings like = command.like;
-    // Question and answer need room behind the context.
-    like.context_tokens = std::min(like.context_tokens, with.shape().max_tokens - 64);
-    return make_needle_cases(command.count, like, with.tokenizer());
+    const int room = with->shape().max_tokens - kQuestionRoom;
+    const bool tight = like.context_tokens > room;
+    like.context_tokens = std::min(like.context_tokens, room);
+    std::vector<Case> cases;
+    while (cases.empty()) {
+      try {
+        cases = make_needle_cases(command.count, like, with->tokenizer());
+      } catch (const Error&) {
+        // A tokenizer of a small model may need so many tokens that not all facts have room.
+        if (!tight || --like.keys < 1) throw;
+      }
+    }
+    const std::string name = std::to_string(command.count) +
+                             (command.count == 1 ? " needle case, " : " needle cases, ") +
+                             count_text(like.context_tokens) + " tokens, " +
+                             std::to_string(like.keys) + (like.keys == 1 ? " key" : " keys");
+    load_cases(std::move(with), std::move(cases), name, cancel);
   }
 
-  static std::string name_of(const MakeCases& command) {
-    return std::to_string(command.count) + " needle cases, " +
-           std::to_string(command.like.context_tokens) + " tokens, " +
-           std::to_string(command.like.keys) + (command.like.keys == 1 ? " key" : " keys");
+  // Model and cases change together or not at all.
+  void load_model(const OpenModel& command, const CancelFlag* cancel) {
+    const std::string name = std::filesystem::path(command.folder).filename().string();
+    const Progress report = progress(Work::loading);
+    const Progress named = [&](double share, const std::string& what) {
+      report(share, "Opening " + name + ": " + what);
+    };
+    work(Work::loading, 0, "Opening " + name);
+    const auto with = Model::open(command.folder, named, cancel, options.free_bytes);
+    if (!load_case_file(with, command.cases, cancel)) make_cases(with, command.make, cancel);
+    add_log("Opened " + with->name() + ": " + std::to_string(with->shape().layers) + " layers, " +
+                fixed(double(with->parameters()) / 1e6, 2) + " M parameters.",
+            LogLine::Kind::info);
+    remember_folder();
   }
 
   void rescore_wanted(const CancelFlag* cancel) {
@@ -191,7 +257,7 @@ struct Session::State {
     now.ceiling = scorer->full_row();
     now.results = std::make_shared<std::vector<CaseResult>>(scorer->results());
     now.controls.clear();
-    controls_done = false;
+    controls_done = owed_score = false;
     now.proxy = scorer->proxy_data(plan);
     refresh_look();
     now.score.rescore_ms = seconds_since(posted) * 1e3;
@@ -246,25 +312,60 @@ struct Session::State {
   }
 };
 
-Session::Session(std::string embedded_folder, std::function<void(const Snapshot&)> publish)
+Session::Session(SessionOptions options, std::function<void(const Snapshot&)> publish)
     : state_(std::make_unique<State>()) {
-  state_->embedded = std::move(embedded_folder);
+  state_->options = std::move(options);
   state_->publish = std::move(publish);
+  state_->look_at_recent();
 }
 
 Session::~Session() = default;
 
+void Session::inspect_model(const InspectModel& command, const CancelFlag* cancel) {
+  State& s = *state_;
+  auto card = std::make_shared<OpeningCard>();
+  card->request = command.request;
+  card->facts = read_facts(without_tilde(command.folder));
+  card->plan.free_bytes = s.free_bytes();
+  const bool supported = card->facts.supported();
+  std::string refusal = card->facts.unsupported;
+  if (supported) {
+    const std::vector<int> lengths = card_lengths(card->facts.config);
+    card->plan.tokens = *std::find_if(lengths.rbegin(), lengths.rend() - 1,
+                                      [&](int length) { return length <= card->plan.tokens; });
+    refusal = preflight(card->facts.config, card->plan).reason;
+  }
+  const std::string folder = card->facts.folder;
+  s.now.card = std::move(card);
+  s.show();
+  if (!command.open_when_fits) return;
+  if (!refusal.empty()) throw Error(supported ? ErrorKind::failed : ErrorKind::input, refusal);
+  open_model({folder, command.cases, {}}, cancel);
+}
+
+void Session::list_folders(const ListFolders& command) {
+  State& s = *state_;
+  auto list = std::make_shared<FolderList>();
+  list->typed = command.typed;
+  list->folders = complete_folder(command.typed, 200);
+  s.now.folders = std::move(list);
+  s.look_at_recent();
+  s.show();
+}
+
 void Session::open_model(const OpenModel& command, const CancelFlag* cancel) {
   State& s = *state_;
-  s.work(Work::loading, 0, "opening " + command.folder);
-  const auto model = Model::open(command.folder, s.progress(Work::loading), cancel);
-  if (!s.load_case_file(model, command.cases, cancel)) {
-    const MakeCases cases;
-    s.load_cases(model, s.default_cases(*model, cases), State::name_of(cases), cancel);
+  s.owed_score = s.scorer && s.has_plan && s.now.scored_edit != s.wanted_edit;
+  const std::string kept = s.model ? " Kept " + s.model->name() + "." : "";
+  try {
+    s.load_model(command, cancel);
+  } catch (const Error& error) {
+    throw Error(error.kind(), error.what() + kept);
+  } catch (const Cancelled&) {
+    s.add_log("Cancelled opening " + command.folder + "." + kept, LogLine::Kind::info);
+    throw;
   }
-  s.add_log("Opened " + model->name() + ": " + std::to_string(model->shape().layers) + " layers, " +
-                fixed(double(model->parameters()) / 1e6, 2) + " M parameters.",
-            LogLine::Kind::info);
+  s.owed_score = false;
   s.rescore_wanted(cancel);
 }
 
@@ -278,7 +379,7 @@ void Session::open_cases(const OpenCases& command, const CancelFlag* cancel) {
 void Session::make_cases(const MakeCases& command, const CancelFlag* cancel) {
   State& s = *state_;
   if (!s.model) fail_input("cases", "", "cannot be made before a model is open");
-  s.load_cases(s.model, s.default_cases(*s.model, command), State::name_of(command), cancel);
+  s.make_cases(s.model, command, cancel);
   s.rescore_wanted(cancel);
 }
 
@@ -288,6 +389,8 @@ void Session::score(const ScorePlan& command, const CancelFlag* cancel) {
   s.wanted_plan = command.plan;
   s.wanted_edit = command.edit;
   if (!s.scorer) return;  // scored as soon as there are cases
+  // Made for the model before: whoever made it sees the new model next and makes another.
+  if (command.plan.layers() != s.model->shape().layers) return;
   s.run_score(command.plan, command.edit, command.posted, cancel);
 }
 
@@ -309,11 +412,17 @@ void Session::run_check(const CancelFlag* cancel) {
 
 bool Session::has_idle_work() const {
   const State& s = *state_;
+  if (s.owed_score) return true;
   return s.scorer && s.now.scored && (!s.answer_is_exact || !s.controls_done || !s.check_done);
 }
 
 void Session::do_idle_work(const CancelFlag* cancel) {
   State& s = *state_;
+  if (s.owed_score) {
+    s.rescore_wanted(cancel);
+    s.owed_score = false;
+    return;
+  }
   if (!s.answer_is_exact) {
     s.now.answer = s.answer_text(s.scorer->greedy_answer(s.now.looked.case_index));
     s.answer_is_exact = true;
@@ -336,6 +445,7 @@ void Session::do_idle_work(const CancelFlag* cancel) {
 }
 
 void Session::skip_idle_work() {
+  state_->owed_score = false;
   state_->answer_is_exact = state_->controls_done = state_->check_done = true;
 }
 

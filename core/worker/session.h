@@ -3,6 +3,7 @@
 // here.
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/worker/command.h"
@@ -10,22 +11,29 @@
 
 namespace polykv {
 
+struct SessionOptions {  // as in WorkerOptions
+  std::string embedded_folder, state_folder;
+  std::optional<std::int64_t> free_bytes;
+};
+
 class Session {
  public:
   // publish is called with every new state worth showing.
-  Session(std::string embedded_folder, std::function<void(const Snapshot&)> publish);
+  Session(SessionOptions options, std::function<void(const Snapshot&)> publish);
   ~Session();
 
   // Each throws Error or Cancelled and then leaves model, cases and scores as they were.
+  void inspect_model(const InspectModel& command, const CancelFlag* cancel);
   void open_model(const OpenModel& command, const CancelFlag* cancel);
   void open_cases(const OpenCases& command, const CancelFlag* cancel);
   void make_cases(const MakeCases& command, const CancelFlag* cancel);
   void score(const ScorePlan& command, const CancelFlag* cancel);
+  void list_folders(const ListFolders& command);
   void look_at(const LookAt& command);
   void run_check(const CancelFlag* cancel);
 
-  // Work worth doing when nothing is asked for: the model's own wrong answer, controls. False =
-  // none.
+  // Work worth doing when nothing is asked for: a score that opening a model in vain broke off, the
+  // model's own wrong answer, controls. False = none.
   bool has_idle_work() const;
   void do_idle_work(const CancelFlag* cancel);
   void skip_idle_work();  // after a failure: not tried again until the next score

@@ -6,12 +6,14 @@
 #include <vector>
 
 #include "core/model/config.h"
+#include "core/model/preflight.h"
 #include "core/plan/plan.h"
 #include "core/probe/case.h"
 #include "core/score/live_scorer.h"
 #include "core/score/proxy.h"
 #include "core/score/scores.h"
 #include "core/score/self_check.h"
+#include "core/worker/recent.h"
 
 namespace polykv {
 
@@ -36,12 +38,25 @@ struct CaseSetInfo {
   std::vector<CaseText> cases;
 };
 
+// The answer to InspectModel: pre-flight for other lengths is preflight() of the same config.
+struct OpeningCard {
+  std::uint64_t request = 0;
+  FolderFacts facts;
+  MemoryPlan plan;  // what the folder would be opened with, and the memory free at that time
+};
+
+// The answer to ListFolders: whole paths, each with a slash at its end, in order; at most 200.
+struct FolderList {
+  std::string typed;
+  std::vector<std::string> folders;
+};
+
 enum class Work { idle, loading, prefill, scoring, checking };
 
 struct WorkState {
   Work kind = Work::idle;
   double share = 0;          // done, in [0, 1]
-  std::string what;          // "prefill case 5 of 16"
+  std::string what;          // "prefill case 5 of 16", "1.2 of 3.4 GiB"
   double seconds_left = -1;  // < 0 = unknown
 };
 
@@ -56,6 +71,9 @@ struct Snapshot {
   std::shared_ptr<const ModelInfo> model;    // null before the first model is open
   std::shared_ptr<const CaseSetInfo> cases;  // null before the first case set is ready
   WorkState work;
+  std::shared_ptr<const OpeningCard> card;                  // null before the first InspectModel
+  std::shared_ptr<const std::vector<RecentFolder>> recent;  // newest first; null = not read yet
+  std::shared_ptr<const FolderList> folders;                // null before the first ListFolders
 
   bool scored = false;             // the fields below hold an exact result
   std::uint64_t scored_edit = 0;   // ScorePlan.edit the result belongs to

@@ -34,6 +34,8 @@ struct Worker::State {
 
 void Worker::State::handle(Session& session, Command& command) {
   const CancelFlag* cancel = mailbox.cancel_flag();
+  if (auto* inspect = std::get_if<InspectModel>(&command)) session.inspect_model(*inspect, cancel);
+  if (auto* list = std::get_if<ListFolders>(&command)) session.list_folders(*list);
   if (auto* open = std::get_if<OpenModel>(&command)) session.open_model(*open, cancel);
   if (auto* cases = std::get_if<OpenCases>(&command)) session.open_cases(*cases, cancel);
   if (auto* make = std::get_if<MakeCases>(&command)) session.make_cases(*make, cancel);
@@ -44,7 +46,8 @@ void Worker::State::handle(Session& session, Command& command) {
 
 void Worker::State::loop() {
   set_torch_threads(options.threads);
-  Session session(options.embedded_folder, [this](const Snapshot& now) {
+  const SessionOptions given{options.embedded_folder, options.state_folder, options.free_bytes};
+  Session session(given, [this](const Snapshot& now) {
     latest.store(std::make_shared<Snapshot>(now));
     if (options.wake) options.wake();
   });

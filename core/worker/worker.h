@@ -2,6 +2,8 @@
 // The one thread that owns model, caches and results.
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "core/worker/command.h"
 #include "core/worker/snapshot.h"
@@ -9,9 +11,11 @@
 namespace polykv {
 
 struct WorkerOptions {
-  int threads = 0;              // torch threads, 0 = all cores
-  std::string embedded_folder;  // marks this model as embedded
-  std::function<void()> wake;   // called from the worker after each new snapshot
+  int threads = 0;                           // torch threads, 0 = all cores
+  std::string embedded_folder;               // marks this model as embedded
+  std::function<void()> wake;                // called from the worker after each new snapshot
+  std::string state_folder{};                // holds the recent list; empty = none is read or kept
+  std::optional<std::int64_t> free_bytes{};  // instead of the memory that is free now; for tests
 };
 
 class Worker {

@@ -75,7 +75,9 @@ class RealWindow {
   RealWindow(const std::string& size, const std::vector<std::string>& arguments) : display_(size) {
     std::vector<std::string> words = {POLYKV_BINARY, "--dump", dump_path(), "--size", size};
     words.insert(words.end(), arguments.begin(), arguments.end());
-    program_ = std::make_unique<Child>(words, std::vector<std::string>{display_.environment()});
+    // A state folder of its own: what a test opens does not enter a person's recent list.
+    program_ = std::make_unique<Child>(
+        words, std::vector<std::string>{display_.environment(), "XDG_STATE_HOME=" + folder_.path});
   }
 
   std::string dump_path() const { return folder_.file("shown.json"); }

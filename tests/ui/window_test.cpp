@@ -10,6 +10,7 @@
 
 #include "core/model/model.h"
 #include "core/probe/needle.h"
+#include "tests/support/goldens.h"
 #include "tests/ui/real_window.h"
 
 using namespace polykv;
@@ -117,4 +118,53 @@ TEST_CASE("a model that cannot be opened is said in the log line and the window 
   window.wait_for("the error in the log", [](const Json& j) {
     return j["log"].dump().find("/nonexistent") != std::string::npos;
   });
+}
+
+TEST_CASE(
+    "a folder typed in the File menu shows its card, opens, and a broken one changes nothing") {
+  const ScratchFolder folder;
+  const std::string model = folder.file("llama_gqa"), broken = folder.file("broken");
+  std::filesystem::copy(golden("models/llama_gqa"), model);
+  std::filesystem::copy(golden("models/llama_linear"), broken);
+  std::filesystem::resize_file(broken + "/model.safetensors", 1000);
+  RealWindow window("1280x720", {"--cases", case_file(folder), "--plan", "snapkv:48"});
+  const Json first = window.wait_exact();
+  REQUIRE(first["model"] == "tiny-needle");
+
+  const auto type_path = [&](const std::string& path) {
+    window.input("key ctrl+o");
+    window.wait_for("the path field",
+                    [](const Json& j) { return j["places"].contains("path_field"); });
+    window.input("type --delay 4 " + path);
+    window.input("key Return");
+  };
+  type_path(model);
+  const Json asked = window.wait_for("the card", [](const Json& j) {
+    return j["places"].contains("card.open") && !j["places"].contains("path_field");
+  });
+  CHECK(asked["card"]["folder"] == model);
+  CHECK(asked["card"]["lines"]["Architecture"] == "LlamaForCausalLM");
+  CHECK(asked["model"] == "tiny-needle");
+  CHECK(asked["score"] == first["score"]);
+  window.click(asked["places"]["length.512"]);
+  window.click(asked["places"]["cases.1"]);
+  window.click(asked["places"]["card.open"]);
+  const Json opened = window.wait_exact(first["scored_edit"]);
+  CHECK(opened["model"] == "llama_gqa");
+  CHECK(opened["plan"]["prefill"]["layers"].size() == 4);
+  CHECK(opened["cases"].get<std::string>().starts_with("1 needle case, 438 tokens"));
+  CHECK(opened["recent"] == Json({model}));
+
+  type_path(broken);
+  const Json refused = window.wait_for("the error in the field",
+                                       [](const Json& j) { return j["path_error"] != ""; });
+  CHECK(refused["path_error"].get<std::string>().find("model.safetensors") != std::string::npos);
+  CHECK(refused["card"].is_null());
+  CHECK(refused["model"] == "llama_gqa");
+  CHECK(refused["score"] == opened["score"]);
+  window.input("key Escape");
+  window.wait_for("the field to close",
+                  [](const Json& j) { return !j["places"].contains("path_field"); });
+  window.click(opened["places"]["query.aware"]);
+  CHECK(window.wait_exact(opened["scored_edit"])["model"] == "llama_gqa");
 }

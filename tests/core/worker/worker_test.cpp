@@ -3,6 +3,9 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 
+#include "core/files.h"
+#include "tests/support/goldens.h"
+#include "tests/support/scratch.h"
 #include "tests/support/worker_tests.h"
 
 using namespace polykv;
@@ -14,6 +17,12 @@ bool log_has(const Snapshot& now, const std::string& text, LogLine::Kind kind) {
     if (line.kind == kind && line.text.find(text) != std::string::npos) return true;
   }
   return false;
+}
+
+WorkerOptions with_free(std::int64_t bytes) {
+  WorkerOptions options;
+  options.free_bytes = bytes;
+  return options;
 }
 
 }  // namespace
@@ -112,4 +121,150 @@ TEST_CASE("a cancelled case set leaves the old one and the worker ready") {
   worker.wait_idle();
   CHECK(worker.latest()->cases == before);
   CHECK(worker.latest()->work.kind == Work::idle);
+}
+
+TEST_CASE("after a failed open and after a cancelled one the old model still scores") {
+  Worker worker({});
+  open_small(worker);
+  worker.post(plan_with(0, 9, 1));
+  worker.wait_idle();
+  const auto before = worker.latest();
+
+  const ScratchFolder scratch;  // a broken tensor is found when most of the model is loaded
+  std::filesystem::copy(golden("models/llama_linear"), scratch.file("broken"));
+  std::string weights = read_text_file(scratch.file("broken/model.safetensors"));
+  weights.replace(weights.size() - 4, 4, std::string("\xff\xff\xff\x7f", 4));  // NaN
+  scratch.write("broken/model.safetensors", weights);
+  worker.post(OpenModel{scratch.file("broken")});
+  worker.wait_idle();
+  auto now = worker.latest();
+  CHECK(log_has(*now, "NaN", LogLine::Kind::error));
+  CHECK(log_has(*now, "Kept tiny-needle.", LogLine::Kind::error));
+  CHECK(now->model == before->model);
+  CHECK(now->scored_edit == 1);
+  worker.post(plan_with(0, 10, 2));
+  worker.wait_idle();
+  CHECK(worker.latest()->scored_edit == 2);
+
+  worker.post(OpenModel{golden("models/qwen3_qknorm")});
+  worker.post(CancelWork{});
+  worker.wait_idle();
+  now = worker.latest();
+  CHECK(now->model == before->model);
+  CHECK(now->cases == before->cases);
+  CHECK(now->work.kind == Work::idle);
+  worker.post(plan_with(0, 9, 3));
+  worker.wait_idle();
+  now = worker.latest();
+  CHECK(now->scored_edit == 3);
+  CHECK(now->score.answer_nll.value == Approx(before->score.answer_nll.value).margin(1e-6));
+}
+
+TEST_CASE("a score broken off by a folder that cannot be opened is done afterwards") {
+  Worker worker({});
+  open_small(worker);
+  worker.post(plan_with(0, 9, 1));
+  worker.post(OpenModel{"/nonexistent"});
+  worker.wait_idle();
+  CHECK(worker.latest()->scored_edit == 1);
+}
+
+TEST_CASE(
+    "another model takes over with cases of its own, and a plan of the old one is not scored") {
+  Worker worker({});
+  open_small(worker);
+  worker.post(plan_with(0, 9, 1));
+  for (const char* name : {"llama_gqa", "llama_mha_yarn", "qwen3_qknorm"}) {
+    INFO(name);
+    OpenModel open{golden(std::string("models/") + name)};
+    open.make.count = 1;
+    open.make.like.context_tokens = 150;
+    worker.post(open);
+    worker.post(plan_with(0, 8, 2));  // six layers: dragged while the new model was on its way
+    worker.wait_idle();
+    const auto now = worker.latest();
+    REQUIRE(now->model);
+    CHECK(now->model->name == name);
+    CHECK(now->cases->cases.size() == 1);
+    CHECK_FALSE(now->scored);
+    CHECK(now->log.back().kind == LogLine::Kind::info);
+    ScorePlan own;
+    own.plan = uniform_plan("snapkv", 32, now->model->shape.layers, QueryVisibility::agnostic);
+    own.edit = 3;
+    worker.post(own);
+    worker.wait_idle();
+    CHECK(worker.latest()->scored_edit == 3);
+  }
+}
+
+TEST_CASE("a card answers its own request and opens nothing") {
+  Worker worker(with_free(1 << 30));
+  worker.post(InspectModel{7, golden("models/mistral_swa/")});
+  worker.wait_idle();
+  auto now = worker.latest();
+  REQUIRE(now->card);
+  CHECK(now->card->request == 7);
+  CHECK(now->card->facts.supported());
+  CHECK(now->card->facts.folder == golden("models/mistral_swa"));
+  CHECK(now->card->plan.tokens == 1024);
+  CHECK(now->card->plan.free_bytes == 1 << 30);
+  CHECK_FALSE(now->model);
+  worker.post(InspectModel{8, golden("models/llama_mha_yarn")});  // 256 positions
+  worker.wait_idle();
+  CHECK(worker.latest()->card->plan.tokens == 256);
+  worker.post(InspectModel{9, "/nonexistent"});
+  worker.wait_idle();
+  CHECK(worker.latest()->card->request == 9);
+  CHECK_FALSE(worker.latest()->card->facts.supported());
+  CHECK(worker.latest()->log.empty());
+}
+
+TEST_CASE("a model that fits opens at the start without a question, one that does not is refused") {
+  const std::string folder = golden("models/qwen2_tied");
+  Worker small(with_free(1 << 20));
+  small.post(InspectModel{1, folder, true});
+  small.wait_idle();
+  CHECK_FALSE(small.latest()->model);
+  CHECK(log_has(*small.latest(), "1.0 MiB are free", LogLine::Kind::error));
+  Worker large(with_free(std::int64_t{4} << 30));
+  large.post(InspectModel{1, folder, true});
+  large.wait_idle();
+  REQUIRE(large.latest()->model);
+  CHECK(large.latest()->model->name == "qwen2_tied");
+}
+
+TEST_CASE("cases that do not fit in memory are refused with the numbers and the old ones stay") {
+  Worker worker(with_free(60 << 20));
+  worker.post(
+      OpenModel{std::string(POLYKV_SOURCE) + "/assets/tiny-needle", "", {.count = 2, .like = {}}});
+  worker.post(plan_with(0, 9, 1));
+  worker.wait_idle();
+  const auto before = worker.latest();
+  REQUIRE(before->cases);
+  worker.post(MakeCases{.count = 64, .like = {}});
+  worker.wait_idle();
+  const auto now = worker.latest();
+  CHECK(now->cases == before->cases);
+  CHECK(now->scored_edit == 1);
+  CHECK(log_has(*now, "60.0 MiB are free. Kept the last cases", LogLine::Kind::error));
+}
+
+TEST_CASE("opened folders are remembered, those of the program itself and failed ones are not") {
+  const ScratchFolder state;
+  const std::string embedded = std::string(POLYKV_SOURCE) + "/assets/tiny-needle";
+  WorkerOptions options;
+  options.embedded_folder = embedded;
+  options.state_folder = state.path;
+  Worker worker(options);
+  OpenModel open{golden("models/llama_linear")};
+  open.make.count = 1;
+  worker.post(open);
+  worker.post(OpenModel{"/nonexistent"});
+  worker.post(OpenModel{embedded, "", {.count = 1, .like = {}}});
+  worker.wait_idle();
+  const auto recent = worker.latest()->recent;
+  REQUIRE(recent);
+  REQUIRE(recent->size() == 1);
+  CHECK((*recent)[0].folder == golden("models/llama_linear"));
+  CHECK(read_recent(state.path).size() == 1);
 }
