@@ -134,6 +134,8 @@ void Window::open_imgui() {
   ImGuiIO& io = ImGui::GetIO();
   io.IniFilename = nullptr;
   io.ConfigInputTextCursorBlink = false;  // nothing loops when idle
+  // The card draws a veil of its own: ImGui's fades in over frames, and is drawn after pop_style.
+  ImGui::GetStyle().Colors[ImGuiCol_ModalWindowDimBg] = ImVec4(0, 0, 0, 0);
   ImGui_ImplGlfw_InitForOpenGL(window_, true);
   ImGui_ImplOpenGL3_Init("#version 150");
   set_theme();

@@ -103,7 +103,11 @@ int draw_choice(Frame& f, const char* id, float x, float y, const char* label,
     f.ui.places[std::string(id) + "." + std::to_string(value)] = {left, y - t.px(11), w, t.px(22)};
     left += w;
   }
-  return draw_segments(t, id, x + t.px(130), y, words, current);
+  const int picked = draw_segments(t, id, x + t.px(130), y, words, current);
+  // The trough has the surface of the card: an outline shows it.
+  draw_frame_rect({x + t.px(130), std::round(y - t.px(11)), left - x - t.px(130), t.px(22)},
+                  t.color.line, t.px(1), t.px(5));
+  return picked;
 }
 
 void draw_buttons(Frame& f, const OpeningCardModel& card, float right, float y) {
@@ -176,11 +180,11 @@ void draw_opening_card(Frame& f, float width, float height) {
   const Rect area = {std::round((width - w) / 2), std::round((height - h) / 2), w, h};
   ImGui::SetNextWindowPos(ImVec2(area.x, area.y));
   ImGui::SetNextWindowSize(ImVec2(area.w, area.h));
-  // ImGui's own veil fades in over frames, and nothing is drawn here without need.
   const bool light = t.kind == ThemeKind::light;
   fill_rect({0, 0, width, height}, IM_COL32(0, 0, 0, light ? 40 : 110));
   push_style(t);
-  ImGui::PushStyleColor(ImGuiCol_ModalWindowDimBg, IM_COL32(0, 0, 0, 0));
+  ImGui::PushStyleVar(ImGuiStyleVar_WindowRounding, t.px(6));
+  ImGui::PushStyleVar(ImGuiStyleVar_WindowBorderSize, t.px(1));
   if (ImGui::BeginPopupModal(kPopup, nullptr,
                              ImGuiWindowFlags_NoDecoration | ImGuiWindowFlags_NoMove |
                                  ImGuiWindowFlags_NoSavedSettings)) {
@@ -189,7 +193,7 @@ void draw_opening_card(Frame& f, float width, float height) {
     if (!f.ui.opening.shown) ImGui::CloseCurrentPopup();
     ImGui::EndPopup();
   }
-  ImGui::PopStyleColor();
+  ImGui::PopStyleVar(2);
   pop_style();
 }
 
