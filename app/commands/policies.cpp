@@ -1,10 +1,11 @@
-// `policies`: the tables of policies and allocators.
+// `policies`: the tables of policies, allocators and layer signals.
 #include <iostream>
 
 #include "app/commands/options.h"
 #include "app/commands/table.h"
 #include "core/budgets/allocator.h"
 #include "core/policies/policy.h"
+#include "core/signals/layer_signals.h"
 
 namespace polykv {
 namespace {
@@ -69,6 +70,14 @@ std::string text_of(std::span<const ParamSpec> params) {
   return text;
 }
 
+std::string needs_text(const Allocator& allocator) {
+  std::string text;
+  for (const std::string& part : part_words(allocator.needs)) {
+    text += (text.empty() ? "" : " ") + part;
+  }
+  return text.empty() ? "-" : text;
+}
+
 std::vector<std::string> phases_of(const Policy& policy) {
   std::vector<std::string> phases;
   if (policy.phases & kPrefill) phases.push_back("prefill");
@@ -92,28 +101,38 @@ int run(const Options& given) {
                             {"sharing", sharing_word(policy.sharing)},
                             {"reads_queries", policy.reads_queries}});
   }
-  Table allocator_table({"allocator", "signal", "parameters", "shares the total"});
+  Table allocator_table({"allocator", "reads", "parameters", "shares the total"});
   for (const Allocator& allocator : allocators()) {
-    allocator_table.add({allocator.id, allocator.needs_signal ? "per layer" : "none",
-                         text_of(allocator.params), allocator.summary});
+    allocator_table.add(
+        {allocator.id, needs_text(allocator), text_of(allocator.params), allocator.summary});
     all_allocators.push_back({{"id", allocator.id},
                               {"summary", allocator.summary},
-                              {"needs_signal", allocator.needs_signal},
+                              {"paper", allocator.paper},
+                              {"needs", part_words(allocator.needs)},
                               {"params", json_of(allocator.params)}});
   }
+  Json all_signals = Json::array();
+  Table signal_table({"signal", "measures"});
+  for (const LayerSignal& signal : layer_signals()) {
+    signal_table.add({signal.id, signal.summary});
+    all_signals.push_back({{"id", signal.id}, {"summary", signal.summary}});
+  }
   if (given.has("--json")) {
-    print_json({{"policies", all_policies}, {"allocators", all_allocators}});
+    print_json(
+        {{"policies", all_policies}, {"allocators", all_allocators}, {"signals", all_signals}});
     return 0;
   }
   policy_table.print(std::cout, true);
   std::cout << "\n";
   allocator_table.print(std::cout, true);
+  std::cout << "\n";
+  signal_table.print(std::cout, true);
   return 0;
 }
 
 }  // namespace
 
 const Word kPoliciesWord = {
-    "policies", "The policies and allocators that a plan can name.", "", {}, run};
+    "policies", "The policies, allocators and layer signals there are.", "", {}, run};
 
 }  // namespace polykv

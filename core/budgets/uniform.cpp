@@ -3,16 +3,13 @@
 namespace polykv {
 namespace {
 
-std::vector<int> share_uniform(int total, const std::vector<double>& signal, const Limits& limits,
-                               const Params&) {
-  check_total(total, signal.size(), limits);
-  const double each = static_cast<double>(total) / static_cast<double>(signal.size());
-  return round_budgets(std::vector<double>(signal.size(), each), total, limits);
+std::vector<double> shares(int total, const Signal& signal, const Limits&, const Params&) {
+  return equal_shares(total, static_cast<std::size_t>(signal.layers()));
 }
 
 }  // namespace
 
-constinit const Allocator kUniform = {
-    "uniform", "the same budget for every layer", false, {}, share_uniform};
+constinit const Allocator kUniform = {"uniform", "the same budget for every layer", "", kNoPart, {},
+                                      shares};
 
 }  // namespace polykv

@@ -180,9 +180,13 @@ at::Tensor Decoder::project_queries(int layer, const at::Tensor& x,
   return rotate(queries_before_rope(layer, x), angles).transpose(0, 1).contiguous();
 }
 
+at::Tensor Decoder::attention_output(int layer, const at::Tensor& attention) const {
+  return at::linear(attention, layers_[layer].out, layers_[layer].out_bias);
+}
+
 at::Tensor Decoder::finish(int layer, const at::Tensor& x, const at::Tensor& attention) const {
   const Layer& w = layers_[layer];
-  const at::Tensor mid = at::linear(attention, w.out, w.out_bias).add_(x);
+  const at::Tensor mid = attention_output(layer, attention).add_(x);
   const at::Tensor normed =
       at::rms_norm(mid, {config_.shape.hidden}, w.post_norm, config_.norm_eps);
   const at::Tensor gate_up = at::linear(normed, w.gate_up, w.gate_up_bias);

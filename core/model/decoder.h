@@ -42,6 +42,8 @@ class Decoder {
   // The same before RoPE, after the q norm where there is one: (tokens, query_heads, head_dim).
   at::Tensor queries_before_rope(int layer, const at::Tensor& x) const;
   const at::Tensor& output_weight(int layer) const { return layers_[layer].out; }
+  // The output projection alone: the attention block's output (tokens, hidden).
+  at::Tensor attention_output(int layer, const at::Tensor& attention) const;
   // Output projection, residual and MLP: the next layer's input from attention (tokens, H * d).
   at::Tensor finish(int layer, const at::Tensor& x, const at::Tensor& attention) const;
   at::Tensor final_norm(const at::Tensor& x) const;

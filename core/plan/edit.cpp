@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "core/budgets/allocator.h"
 #include "core/budgets/rounding.h"
 #include "core/error.h"
 #include "core/plan/plan_fields.h"
@@ -150,6 +151,31 @@ Plan with_total(const Plan& plan, int total, const EditRules& rules) {
   const Room room = room_of(plan, layers, rules);
   const std::int64_t change = static_cast<std::int64_t>(total) - plan.total(rules.phase);
   spread(next, layers, static_cast<int>(std::clamp(change, -room.down, room.up)), rules);
+  return next;
+}
+
+Plan with_allocator(const Plan& plan, const Allocator& allocator, const Signal& signal,
+                    const EditRules& rules, const Params& params) {
+  Plan next = plan;
+  auto& choices = next.of(rules.phase);
+  const std::string where = std::string("allocator ") + allocator.id;
+  if (allocator.needs != kNoPart) {
+    check_signal(signal, allocator.needs, where);  // here a message names the layer of the plan
+    if (signal.layers() != plan.layers()) {
+      fail_input(where, "signal",
+                 "must have " + std::to_string(plan.layers()) + " layers as the plan, found " +
+                     std::to_string(signal.layers()));
+    }
+  }
+  const std::vector<int> layers = movable(plan, rules);
+  if (layers.empty()) return next;
+  int total = 0;
+  for (const int l : layers) total += *choices[l].budget;
+  const Signal part = allocator.needs == kNoPart ? Signal(std::vector<double>(layers.size(), 1.0))
+                                                 : signal.of_layers(layers);
+  const std::vector<int> budgets =
+      allocator.share(total, part, {std::max(rules.floor, 1), rules.cap}, params);
+  for (std::size_t i = 0; i < layers.size(); ++i) choices[layers[i]].budget = budgets[i];
   return next;
 }
 

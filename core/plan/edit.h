@@ -7,6 +7,9 @@
 
 namespace polykv {
 
+struct Allocator;  // core/budgets/allocator.h
+struct Signal;     // core/budgets/signal.h
+
 struct EditRules {
   Phase phase = Phase::prefill;
   bool keep_total = true;  // what one layer gains the unlocked others give, and the other way round
@@ -32,6 +35,13 @@ Plan with_policy(const Plan& plan, int layer, const std::string& policy, const E
 
 // A new total shared over the unlocked layers in proportion to what they have.
 Plan with_total(const Plan& plan, int total, const EditRules& rules);
+
+// Shares what the unlocked layers have by an allocator, within floor and cap: their total stays
+// exactly. `full` and locked layers stay. The signal is one of all layers; an allocator that needs
+// none takes an empty one. Throws an input Error as Allocator::share does, or when the signal has
+// another number of layers than the plan.
+Plan with_allocator(const Plan& plan, const Allocator& allocator, const Signal& signal,
+                    const EditRules& rules, const Params& params = {});
 
 // Unlimited undo and redo. One drag is one step: edits between begin_drag and end_drag replace
 // each other.

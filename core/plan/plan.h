@@ -11,6 +11,8 @@
 
 namespace polykv {
 
+struct Signal;  // core/budgets/signal.h
+
 enum class Phase { prefill = 0, decode = 1 };
 enum class QueryVisibility { agnostic, aware };  // agnostic: the cut sees the context only
 
@@ -61,9 +63,10 @@ Plan uniform_plan(const std::string& policy, std::optional<int> budget, int laye
                   QueryVisibility query);
 
 // A plan argument of the command line: a file name, or POLICY:BUDGET[+ALLOCATOR] ("snapkv:64",
-// "snapkv:64+pyramid", "full"). BUDGET is the mean per layer. Throws with the nearest known word.
+// "snapkv:64+pyramid", "full"). BUDGET is the mean per layer. `signal` is for allocators that need
+// one; null = none at hand. Throws with the nearest known word.
 Plan plan_from_argument(const std::string& argument, const PlanTarget& target,
-                        QueryVisibility query);
+                        QueryVisibility query, const Signal* signal = nullptr);
 
 // First 12 hex digits of a SHA-256 over the plan's canonical JSON without name: equal plans, equal
 // print.

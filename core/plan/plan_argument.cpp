@@ -33,7 +33,7 @@ Params allocator_params(const Allocator& allocator, const Policy& policy) {
 }  // namespace
 
 Plan plan_from_argument(const std::string& argument, const PlanTarget& target,
-                        QueryVisibility query) {
+                        QueryVisibility query, const Signal* signal) {
   if (names_a_file(argument)) return read_plan(argument, target);
   const auto fail = [&](const std::string& expectation) {
     fail_input("plan '" + argument + "'", "", expectation);
@@ -68,12 +68,18 @@ Plan plan_from_argument(const std::string& argument, const PlanTarget& target,
   } catch (const Error& unknown) {
     fail(unknown.what());
   }
-  if (allocator->needs_signal) {
+  if (allocator->needs != kNoPart && signal == nullptr) {
     fail(std::string("allocator '") + allocator->id +
-         "' shares by a measured layer signal, which a short form does not carry");
+         "' shares by a measured signal of the layers; give its file with --signal");
+  }
+  const Signal none(std::vector<double>(target.layers, 1.0));
+  const Signal& of_layers = allocator->needs == kNoPart ? none : *signal;
+  if (of_layers.layers() != target.layers) {
+    fail("the signal has " + std::to_string(of_layers.layers()) + " layers, the model " +
+         std::to_string(target.layers));
   }
   const std::vector<int> budgets =
-      allocator->share(static_cast<int>(total), std::vector<double>(target.layers, 1.0), Limits{},
+      allocator->share(static_cast<int>(total), of_layers, {},
                        allocator_params(*allocator, *find_policy(policy_id)));
   for (int l = 0; l < target.layers; ++l) plan.of(Phase::prefill)[l].budget = budgets[l];
   return plan;

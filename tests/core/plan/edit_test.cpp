@@ -4,6 +4,7 @@
 #include <cmath>
 #include <random>
 
+#include "core/budgets/allocator.h"
 #include "core/error.h"
 
 using namespace polykv;
@@ -291,4 +292,64 @@ TEST_CASE("a policy that does not exist or not in this phase is refused") {
   rules.phase = Phase::decode;
   CHECK_THROWS_WITH(with_policy(plan_with({50}), 0, "snapkv", rules),
                     Contains("layer 0 decode") && Contains("prefill only"));
+}
+
+TEST_CASE("filling by an allocator keeps the total and leaves locked and full layers alone") {
+  for (int seed = 0; seed < 1000; ++seed) {
+    RandomEdit edit(seed);
+    std::vector<double> values;
+    for (int l = 0; l < edit.layers; ++l) values.push_back(edit.draw(0, 50));
+    for (const char* id : {"uniform", "pyramid", "proportional"}) {
+      INFO(id << ", seed " << seed);
+      const Plan next = with_allocator(edit.plan, find_allocator(id), values, edit.rules);
+      edit.check_limits(next);
+      REQUIRE(next.total(Phase::prefill) == edit.plan.total(Phase::prefill));
+      // Nothing but budgets changes.
+      Plan same = next;
+      for (int l = 0; l < edit.layers; ++l) {
+        same.of(Phase::prefill)[l].budget = edit.plan.of(Phase::prefill)[l].budget;
+      }
+      REQUIRE(same == edit.plan);
+    }
+  }
+}
+
+TEST_CASE("filling by an allocator shares by each layer's own signal") {
+  // Layer 1 is full, layer 2 locked: 100 tokens in parts 1 : 4 for layers 0 and 3.
+  const Plan plan = plan_with({50, 0, 64, 50});
+  const EditRules rules = rules_with(1, 0, {false, false, true});
+  const Plan next = with_allocator(plan, find_allocator("proportional"), Signal({1, 9, 9, 4}),
+                                   rules, {{"eps", 0.0}});
+  // The floor of 1 each, then 98 in parts.
+  CHECK(budgets_of(next) == Budgets{21, 0, 64, 79});
+  CHECK(budgets_of(with_allocator(plan, find_allocator("uniform"), {}, rules)) ==
+        Budgets{50, 0, 64, 50});
+}
+
+TEST_CASE("filling by an allocator works in the phase of the rules") {
+  Plan plan = plan_with({50, 50});
+  for (LayerChoice& choice : plan.of(Phase::decode)) {
+    choice.policy = "knorm";
+    choice.budget = 20;
+  }
+  EditRules rules = rules_with(2, 0);
+  rules.phase = Phase::decode;
+  const Plan next = with_allocator(plan, find_allocator("proportional"), Signal({0, 1}), rules);
+  CHECK(budgets_of(next) == Budgets{50, 50});
+  CHECK(next.of(Phase::decode)[0].budget == 2);
+  CHECK(next.of(Phase::decode)[1].budget == 38);
+}
+
+TEST_CASE("an allocator that cannot fill a plan says why and names the plan's layer") {
+  const Plan plan = plan_with({0, 50, 50});
+  const EditRules rules = rules_with(1, 60);
+  const Allocator& by_signal = find_allocator("proportional");
+  CHECK_THROWS_WITH(with_allocator(plan, by_signal, Signal({1, 2}), rules),
+                    Contains("3 layers") && Contains("found 2"));
+  CHECK_THROWS_WITH(with_allocator(plan, by_signal, {}, rules), Contains("'values'"));
+  CHECK_THROWS_WITH(with_allocator(plan, by_signal, Signal({1, 1, -2}), rules),
+                    Contains("layer 2"));
+  CHECK_THROWS_WITH(with_allocator(plan, find_allocator("uniform"), {}, rules_with(1, 40)),
+                    Contains("100 is too large"));
+  CHECK_THROWS_AS(with_allocator(plan, find_allocator("cake"), Signal({1, 1, 1}), rules), Error);
 }

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "core/budgets/signal.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/plan/plan.h"
@@ -49,6 +50,17 @@ TEST_CASE("an allocator shares BUDGET times the layers") {
   CHECK(budgets_of(plan) == std::vector<int>{117, 96, 75, 53, 32, 11});
 }
 
+TEST_CASE("an allocator that needs a signal shares by the one at hand") {
+  const Signal six({1, 1, 1, 1, 1, 5});
+  const auto with = [&](const Signal& signal) {
+    return plan_from_argument("snapkv:64+error", kSix, QueryVisibility::agnostic, &signal);
+  };
+  // 32 each, and a tenth of the other 192 as often as the error says: 19.2 and 96; 1 left over.
+  CHECK(budgets_of(with(six)) == std::vector<int>{51, 51, 51, 51, 51, 129});
+  CHECK_THROWS_WITH(with(Signal({1, 2})), Contains("2 layers") && Contains("6"));
+  CHECK_THROWS_WITH(with(Signal({1, 1, 1, 1, 1, -5})), Contains("layer 5"));
+}
+
 TEST_CASE("a short form that cannot be meant says what is wrong and what is near") {
   const auto expect = [](const char* argument, const char* part) {
     INFO(argument);
@@ -60,7 +72,8 @@ TEST_CASE("a short form that cannot be meant says what is wrong and what is near
   expect("snapkv", "snapkv:64");
   expect("full:64", "no budget");
   expect("snapkv:64+pyramd", "nearest is 'pyramid'");
-  expect("snapkv:64+proportional", "signal");
+  expect("snapkv:64+proportional", "--signal");
+  expect("snapkv:64+error", "--signal");
   expect("snapkv:64+", "allocator");
   for (const char* argument :
        {"snapkv:", "snapkv:0", "snapkv:-3", "snapkv:64.5", "snapkv: 64", "snapkv:+64",

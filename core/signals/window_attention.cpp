@@ -1,0 +1,35 @@
+#include "core/signals/window_attention.h"
+
+#include "core/cache/attend.h"
+#include "core/cache/layer_view.h"
+
+namespace polykv {
+namespace {
+
+at::Tensor before_window(const at::Tensor& attention) {
+  return attention.narrow(2, 0, attention.size(2) - attention.size(1));
+}
+
+double mean_of(const at::Tensor& numbers) { return numbers.mean().item<double>(); }
+
+}  // namespace
+
+at::Tensor window_attention(const Decoder& decoder, const CaseState& state, int layer,
+                            const SignalSettings& settings) {
+  const LayerState& full = state.full.layers[layer];
+  const int tokens = state.cut_tokens(settings.query), window = std::min(settings.window, tokens);
+  return attention_rows(stored_queries(decoder, full, layer, tokens - window, tokens),
+                        full.k.narrow(1, 0, tokens), decoder.config().windows[layer]);
+}
+
+double spatial_entropy(const at::Tensor& attention) {
+  const at::Tensor keys = before_window(attention);
+  return -mean_of(at::xlogy(keys, keys).sum(-1));
+}
+
+double temporal_variance(const at::Tensor& attention) {
+  const at::Tensor keys = before_window(attention);
+  return keys.size(2) == 0 ? 0 : mean_of(keys.var(1, /*unbiased=*/false).sum(-1));
+}
+
+}  // namespace polykv
