@@ -26,9 +26,9 @@ struct Kept {
 
 // A policy's scores of one layer at its cut.
 struct LayerScores {
-  std::vector<float> scores;        // (rows, tokens), rows = 1 (shared by the layer) or kv heads
-  int rows = 0, tokens = 0;         // tokens = tokens the cut looks at
-  std::vector<float> head_weights;  // per kv head, for policies that read a head list; else empty
+  std::vector<float> scores;          // (rows, tokens), rows = 1 (shared by the layer) or kv heads
+  int rows = 0, tokens = 0;           // tokens = tokens the cut looks at
+  std::vector<float> head_weights{};  // per kv head, for policies that read a head list; else empty
 };
 
 // The keep rule applied to one layer: protected tokens and the best of the rest; a ragged policy

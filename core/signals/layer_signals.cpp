@@ -26,17 +26,17 @@ at::Tensor row_entropy(const at::Tensor& attention) {
 
 double mean_of(const at::Tensor& numbers) { return numbers.mean().item<double>(); }
 
-double entropy(const Decoder& d, const CaseState& c, int layer, const Settings& s) {
-  const at::Tensor attention = window_attention(d, c, layer, s);
+double entropy(const Model& m, const CaseState& c, int layer, const Settings& s) {
+  const at::Tensor attention = window_attention(m.decoder(), c, layer, s);
   const std::int64_t window = attention.size(1), tokens = attention.size(2);
   // Keys that each query sees; a single one leaves no entropy.
   at::Tensor seen = at::arange(tokens - window + 1, tokens + 1, at::kFloat);
-  if (const int sliding = d.config().windows[layer]; sliding > 0) seen.clamp_max_(sliding);
+  if (const int sliding = m.config().windows[layer]; sliding > 0) seen.clamp_max_(sliding);
   return mean_of(row_entropy(attention) / seen.clamp_min_(2).log());
 }
 
-double effective_tokens(const Decoder& d, const CaseState& c, int layer, const Settings& s) {
-  return mean_of(row_entropy(window_attention(d, c, layer, s)).exp());
+double effective_tokens(const Model& m, const CaseState& c, int layer, const Settings& s) {
+  return mean_of(row_entropy(window_attention(m.decoder(), c, layer, s)).exp());
 }
 
 // Mass of the best 1, 2, ... tokens per query head, mean over the window: (query_heads, tokens).
@@ -45,57 +45,58 @@ at::Tensor mass_curves(const at::Tensor& attention) {
   return std::get<0>(mean.sort(-1, /*descending=*/true)).to(at::kDouble).cumsum(-1);
 }
 
-double tokens_for_mass(const Decoder& d, const CaseState& c, int layer, const Settings& s) {
-  const at::Tensor curves = mass_curves(window_attention(d, c, layer, s));
+double tokens_for_mass(const Model& m, const CaseState& c, int layer, const Settings& s) {
+  const at::Tensor curves = mass_curves(window_attention(m.decoder(), c, layer, s));
   const at::Tensor enough = curves.select(1, curves.size(1) - 1).unsqueeze(1) * s.tau;
   const at::Tensor missing = (curves < enough).sum(-1);
   return mean_of((missing + 1).clamp_max(curves.size(1)).to(at::kDouble));
 }
 
-double sink_mass(const Decoder& d, const CaseState& c, int layer, const Settings& s) {
-  const at::Tensor attention = window_attention(d, c, layer, s);
+double sink_mass(const Model& m, const CaseState& c, int layer, const Settings& s) {
+  const at::Tensor attention = window_attention(m.decoder(), c, layer, s);
   const auto count = std::min<std::int64_t>(s.sink, attention.size(2));
   return mean_of(attention.narrow(2, 0, count).sum(-1));
 }
 
-double recent_mass(const Decoder& d, const CaseState& c, int layer, const Settings& s) {
-  const at::Tensor attention = window_attention(d, c, layer, s);
+double recent_mass(const Model& m, const CaseState& c, int layer, const Settings& s) {
+  const at::Tensor attention = window_attention(m.decoder(), c, layer, s);
   const auto count = std::min<std::int64_t>(s.recent, attention.size(2));
   return mean_of(attention.narrow(2, attention.size(2) - count, count).sum(-1));
 }
 
-double cake_entropy(const Decoder& d, const CaseState& c, int layer, const Settings& s) {
-  return spatial_entropy(window_attention(d, c, layer, s));
+double cake_entropy(const Model& m, const CaseState& c, int layer, const Settings& s) {
+  return spatial_entropy(window_attention(m.decoder(), c, layer, s));
 }
 
-double cake_variance(const Decoder& d, const CaseState& c, int layer, const Settings& s) {
-  return temporal_variance(window_attention(d, c, layer, s));
+double cake_variance(const Model& m, const CaseState& c, int layer, const Settings& s) {
+  return temporal_variance(window_attention(m.decoder(), c, layer, s));
 }
 
-double attention_cosine(const Decoder& d, const CaseState& c, int layer, const Settings& s) {
+double attention_cosine(const Model& m, const CaseState& c, int layer, const Settings& s) {
   const LayerState& full = c.full.layers[layer];
   const int tokens = c.cut_tokens(s.query), window = std::min(s.window, tokens);
   const at::Tensor mixed =
-      attend(stored_queries(d, full, layer, tokens - window, tokens), full.k.narrow(1, 0, tokens),
-             full.v.narrow(1, 0, tokens), d.config().windows[layer]);
+      attend(stored_queries(m.decoder(), full, layer, tokens - window, tokens),
+             full.k.narrow(1, 0, tokens), full.v.narrow(1, 0, tokens), m.config().windows[layer]);
   const at::Tensor before = full.x.narrow(0, tokens - window, window);
-  return mean_of(at::cosine_similarity(before, before + d.attention_output(layer, mixed), 1));
+  return mean_of(
+      at::cosine_similarity(before, before + m.decoder().attention_output(layer, mixed), 1));
 }
 
 // What the settings' cut keeps: everything in a layer with a sliding window, which no plan changes.
-Kept kept_by_cut(const Decoder& d, const CaseState& c, int layer, const Settings& s) {
-  if (d.config().windows[layer] > 0) return {};
-  return cut_layer(d, c.full.layers[layer], layer, c.cut_tokens(s.query), s.cut, s.seed).kept;
+Kept kept_by_cut(const Model& m, const CaseState& c, int layer, const Settings& s) {
+  if (m.config().windows[layer] > 0) return {};
+  return cut_layer(m, c.full.layers[layer], layer, c.cut_tokens(s.query), s.cut, s.seed).kept;
 }
 
-double mass_evicted(const Decoder& d, const CaseState& c, int layer, const Settings& s) {
-  return evicted_mass(c, layer, c.cut_tokens(s.query), kept_by_cut(d, c, layer, s));
+double mass_evicted(const Model& m, const CaseState& c, int layer, const Settings& s) {
+  return evicted_mass(c, layer, c.cut_tokens(s.query), kept_by_cut(m, c, layer, s));
 }
 
-double output_error(const Decoder& d, const CaseState& c, int layer, const Settings& s) {
+double output_error(const Model& m, const CaseState& c, int layer, const Settings& s) {
   const int cut = c.cut_tokens(s.query);
   const std::vector<double> steps =
-      output_errors(d, c.full.layers[layer], layer, cut, kept_by_cut(d, c, layer, s));
+      output_errors(m.decoder(), c.full.layers[layer], layer, cut, kept_by_cut(m, c, layer, s));
   if (steps.empty()) {
     fail_input("", "cases", "an answer of one token leaves no step that reads the cut cache");
   }
@@ -192,7 +193,7 @@ std::vector<MeasuredSignal> measure_signals(const Model& model, const std::vecto
       ids.size(), std::vector<std::vector<double>>(model.shape().layers));
   for_each_layer(model, cases, progress, cancel, [&](const CaseState& state, int layer) {
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      values[i][layer].push_back(rows[i]->of_layer(model.decoder(), state, layer, settings));
+      values[i][layer].push_back(rows[i]->of_layer(model, state, layer, settings));
     }
   });
   std::vector<MeasuredSignal> measured;

@@ -31,7 +31,7 @@ struct LayerSignal {  // one row
   const char *id, *summary;
   bool sums_to_one;  // the mean over the cases is divided by its sum over the layers
   // The number of one layer in one case.
-  double (*of_layer)(const Decoder& decoder, const CaseState& state, int layer,
+  double (*of_layer)(const Model& model, const CaseState& state, int layer,
                      const SignalSettings& settings);
 };
 

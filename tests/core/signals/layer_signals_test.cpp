@@ -86,8 +86,7 @@ TEST_CASE("attention signals equal plain loops over the attention of the window"
         CHECK(want.size() == 7);
         for (const auto& [id, value] : want) {
           INFO(name << " " << id << " layer " << layer << " " << to_string(query));
-          const double got =
-              find_layer_signal(id).of_layer(model->decoder(), state, layer, settings);
+          const double got = find_layer_signal(id).of_layer(*model, state, layer, settings);
           CHECK(got == Approx(value).epsilon(1e-4).margin(1e-7));
         }
       }
@@ -101,12 +100,12 @@ TEST_CASE("a window longer than the prompt reads every query and leaves nothing 
   const CaseState state = prefill_case(model->decoder(), random_case(*model, 1, 2, 2, 3), nullptr);
   SignalSettings settings;
   for (const LayerSignal& row : layer_signals()) {
-    const double value = row.of_layer(model->decoder(), state, 0, settings);
+    const double value = row.of_layer(*model, state, 0, settings);
     INFO(row.id << " = " << value);
     CHECK(std::isfinite(value));
   }
   const auto of = [&](const char* id) {
-    return find_layer_signal(id).of_layer(model->decoder(), state, 0, settings);
+    return find_layer_signal(id).of_layer(*model, state, 0, settings);
   };
   CHECK(of("entropy") == 0);  // one key: nothing to spread over
   CHECK(of("effective_tokens") == Approx(1));
@@ -145,7 +144,7 @@ TEST_CASE("attention_cosine is that of the layer's input and input plus attentio
       }
       dot += x * y, before += x * x, after += y * y;
     }
-    CHECK(find_layer_signal("attention_cosine").of_layer(decoder, state, layer, settings) ==
+    CHECK(find_layer_signal("attention_cosine").of_layer(*model, state, layer, settings) ==
           Approx(dot / std::sqrt(before * after)).epsilon(1e-5));
   }
 }
