@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -33,42 +34,52 @@ void transpose_keys(const float* keys, int count, int dim, float* tiles) {
   }
 }
 
+template <int kLanes>
+struct Vector {
+  typedef float type __attribute__((vector_size(kLanes * sizeof(float))));
+};
+
 // queries (dim, kRows), already scaled; tile (dim, kTile); logits: kRows rows, kChunk apart. kHigh
-// x kWide sums at a time stay in registers.
-template <int kHigh, int kWide>
+// times kWide vectors of sums at a time stay in registers.
+template <int kLanes, int kHigh, int kWide>
 inline __attribute__((always_inline)) void multiply(const float* __restrict queries,
                                                     const float* __restrict tile, int dim,
                                                     float* __restrict logits) {
+  using Lanes = typename Vector<kLanes>::type;
   for (int row = 0; row < kRows; row += kHigh) {
-    for (int key = 0; key < kTile; key += kWide) {
-      float dot[kHigh][kWide] = {};
+    for (int key = 0; key < kTile; key += kWide * kLanes) {
+      Lanes dots[kHigh][kWide] = {};
       for (int d = 0; d < dim; ++d) {
-        for (int i = 0; i < kHigh; ++i) {
-          const float query = queries[d * kRows + row + i];
-          for (int k = 0; k < kWide; ++k) dot[i][k] += query * tile[d * kTile + key + k];
+        for (int k = 0; k < kWide; ++k) {
+          Lanes keys;
+          std::memcpy(&keys, tile + d * kTile + key + k * kLanes, sizeof(keys));
+          for (int i = 0; i < kHigh; ++i) dots[i][k] += queries[d * kRows + row + i] * keys;
         }
       }
       for (int i = 0; i < kHigh; ++i) {
-        for (int k = 0; k < kWide; ++k) logits[(row + i) * kChunk + key + k] = dot[i][k];
+        for (int k = 0; k < kWide; ++k) {  // one by one: an array copied whole leaves the registers
+          const Lanes sums = dots[i][k];
+          std::memcpy(logits + (row + i) * kChunk + key + k * kLanes, &sums, sizeof(sums));
+        }
       }
     }
   }
 }
 
-// As many sums as the registers hold: 16 of 32 (512 bits), 8 of 16 (256), 8 of 16 (128).
+// As many sums as the registers hold: 16 of 32 vectors of 512 bits, 12 or 8 of 16 smaller ones.
 #ifdef POLYKV_LEVELS
 __attribute__((target("arch=x86-64-v4"))) void tile_logits(const float* queries, const float* tile,
                                                            int dim, float* logits) {
-  multiply<8, 32>(queries, tile, dim, logits);
+  multiply<16, 8, 2>(queries, tile, dim, logits);
 }
 __attribute__((target("arch=x86-64-v3"))) void tile_logits(const float* queries, const float* tile,
                                                            int dim, float* logits) {
-  multiply<4, 16>(queries, tile, dim, logits);
+  multiply<8, 4, 2>(queries, tile, dim, logits);
 }
 __attribute__((target("default")))
 #endif
 void tile_logits(const float* queries, const float* tile, int dim, float* logits) {
-  multiply<4, 8>(queries, tile, dim, logits);
+  multiply<4, 4, 2>(queries, tile, dim, logits);
 }
 
 struct Sum {
