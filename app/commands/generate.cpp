@@ -47,6 +47,7 @@ constexpr Option kOptions[] = {
     kQuestionOption,
     kQuestionIdsOption,
     {"--plan", "P", "plan file or POLICY:BUDGET[+ALLOCATOR]; default full"},
+    kSignalOption,
     kQueryOption,
     kHeadsOption,
     {"--max-new", "N", "most tokens to generate (default 32)"},

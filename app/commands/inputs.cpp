@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <climits>
+#include <optional>
 
 #include "app/window.h"
+#include "core/budgets/signal.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/probe/needle.h"
@@ -120,8 +122,11 @@ std::optional<QueryVisibility> query_option(const Options& given) {
 
 Plan read_plan_option(const std::string& argument, std::optional<QueryVisibility> query,
                       const Options& given, const Model& model) {
-  Plan plan = plan_from_argument(argument.empty() ? "full" : argument, target_of(model),
-                                 query.value_or(QueryVisibility::agnostic));
+  std::optional<Signal> signal;
+  if (given.has("--signal")) signal = read_signal(given.text("--signal"));
+  Plan plan =
+      plan_from_argument(argument.empty() ? "full" : argument, target_of(model),
+                         query.value_or(QueryVisibility::agnostic), signal ? &*signal : nullptr);
   if (query) plan.query = *query;  // also over what a file says
   if (given.has("--seed")) plan.seed = given.seed(0);
   return plan;

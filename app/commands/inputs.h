@@ -29,6 +29,8 @@ inline constexpr Option kPromptFileOption = {"--prompt-file", "FILE",
 inline constexpr Option kQuestionOption = {"--question", "TEXT",
                                            "the part that an agnostic cut does not see"};
 inline constexpr Option kQuestionIdsOption = {"--question-ids", "FILE", "the same as token ids"};
+inline constexpr Option kSignalOption = {"--signal", "FILE",
+                                         "what +ALLOCATOR shares by, see `allocate`"};
 inline constexpr Option kQueryOption = {"--query", "agnostic|aware",
                                         "whether the cut sees the question"};
 
@@ -51,7 +53,7 @@ std::string one_of(const Options& given, const std::vector<std::string>& names,
 
 // --query; nothing when it was not given.
 std::optional<QueryVisibility> query_option(const Options& given);
-// One value of --plan ("" = full) with --seed and, when there is one, the query applied.
+// One value of --plan ("" = full) with --signal, --seed and, when there is one, the query applied.
 Plan read_plan_option(const std::string& argument, std::optional<QueryVisibility> query,
                       const Options& given, const Model& model);
 

@@ -77,6 +77,7 @@ int run(const Options& given) {
 
 constexpr Option kOptions[] = {
     {"--plan", "P", "plan file or POLICY:BUDGET[+ALLOCATOR]"},
+    kSignalOption,
     kIdsOption,
     kPromptOption,
     kPromptFileOption,

@@ -156,6 +156,7 @@ int run(const Options& given) {
 
 constexpr Option kOptions[] = {
     {"--plan", "P", "plan file or POLICY:BUDGET[+ALLOCATOR]; may be given several times"},
+    kSignalOption,
     {"--lengths", "LIST", "context lengths in tokens (default 256,512)"},
     {"--depths", "LIST", "0 = needle first, 1 = last (default 0,0.25,0.5,0.75,1)"},
     {"--repeats", "N", "cases per cell (default 1)"},

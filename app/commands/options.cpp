@@ -151,7 +151,9 @@ std::string help_text(const Word& word) {
   out << "usage: " << kProgram;
   if (*word.name != '\0') out << " " << word.name;
   if (*word.operands != '\0') out << " " << word.operands;
-  out << " [options]\n\n" << word.summary << "\n\noptions:\n";
+  out << " [options]\n\n" << word.summary << "\n";
+  if (*word.notes != '\0') out << "\n" << word.notes << "\n";
+  out << "\noptions:\n";
   std::size_t width = 0;
   const auto label = [](const Option& o) { return std::string(o.name) + " " + o.value; };
   for (const Option& o : options) width = std::max(width, label(o).size());

@@ -180,6 +180,7 @@ constexpr Option kOptions[] = {
     {"--query", "agnostic|aware|both", "whether the cut sees the question, for every plan"},
     {"--table", "FILE", "also write the rows as a Markdown table"},
     kHeadsOption,
+    kSignalOption,
     {"--controls", "", "also random and streaming_llm with the same budgets"},
 };
 

@@ -18,9 +18,10 @@ struct Word {
   const char* operands;  // "DIR" when one is expected, "" = none
   std::span<const Option> options;
   int (*run)(const Options&);  // returns the exit code; throws Error
+  const char* notes = "";      // more lines below the summary of --help
 };
 
 extern const Word kTokenizeWord, kLogitsWord, kGenerateWord, kKeepWord, kScoreWord, kNeedleWord,
-    kHeadsWord, kPoliciesWord, kInspectWord, kCheckWord, kBenchWord, kWindowWord;
+    kHeadsWord, kAllocateWord, kPoliciesWord, kInspectWord, kCheckWord, kBenchWord, kWindowWord;
 
 }  // namespace polykv

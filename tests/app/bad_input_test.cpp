@@ -198,6 +198,21 @@ TEST_CASE("heads refuses cases without needles and writes no list") {
   CHECK_FALSE(fs::exists(scratch.file("heads.json")));
 }
 
+TEST_CASE("a signal that cannot be shared by is refused by file and layer") {
+  const ScratchFolder scratch;
+  const auto refused = [&](const std::string& text, std::vector<std::string> parts,
+                           const std::string& how = "error --total 256") {
+    check_refused("allocate --allocator " + how + " --signal " + scratch.write("s.json", text),
+                  parts);
+  };
+  refused("[1, 2", {"s.json"});
+  refused("[1, \"two\"]", {"s.json", "[1]", "number"});
+  refused("[1, 2, -3]", {"layer 2", "at least 0"});
+  refused("[1, 2]", {"cake", "'variance'"}, "cake --total 256");
+  refused("[1, 2, 3]", {"80", "floor cannot be met"}, "error --total 80");
+  refused("[1, 2, 3]", {"90", "at most 20"}, "proportional --cap 20 --total 90");
+}
+
 TEST_CASE("a case file with a bad line is refused by line and key") {
   const ScratchFolder scratch;
   const std::string file =

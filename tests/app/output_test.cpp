@@ -332,9 +332,60 @@ TEST_CASE("policies lists what a plan can name, with parameters and phases") {
   for (const char* id : {"full", "random", "streaming_llm", "snapkv", "h2o", "tova", "knorm"}) {
     CHECK(std::count(ids.begin(), ids.end(), id) == 1);
   }
-  for (const char* id : {"uniform", "pyramid", "proportional"}) {
+  for (const char* id : {"uniform", "pyramid", "proportional", "cake", "error", "zigzag",
+                         "hull_greedy", "global_topk"}) {
     CHECK(std::count(allocator_ids.begin(), allocator_ids.end(), id) == 1);
   }
+  for (const Json& allocator : tables.at("allocators")) {
+    if (allocator.at("id") == "cake") CHECK(allocator.at("needs") == Json({"values", "variance"}));
+    if (allocator.at("id") == "uniform") CHECK(allocator.at("needs").empty());
+  }
+  CHECK(tables.at("signals").size() >= 10);
+}
+
+TEST_CASE("allocate gives budgets that add up to the total") {
+  const ScratchFolder scratch;
+  const std::string file = scratch.write("signal.json", "[0.4, 0.3, 0.2, 0.1]");
+  // 10 each, 60 in parts 4 : 3 : 2 : 1.
+  CHECK(answer("allocate --allocator proportional --eps 0 --total 100 --floor 10 --signal " + file)
+            .at("budgets") == Json({34, 28, 22, 16}));
+  // CompressKV with its floor of 32: 32 + 52.8, 39.6, 26.4, 13.2; one left for the first.
+  const Json error = answer("allocate --allocator error --total 260 --signal " + file);
+  CHECK(error.at("budgets") == Json({85, 72, 58, 45}));
+  CHECK(error.at("total") == 260);
+  CHECK(answer("allocate --allocator error --total 80 --floor 8 --cap 24 --signal " + file)
+            .at("budgets") == Json({24, 23, 19, 14}));
+  CHECK(answer("allocate --allocator pyramid --total 384 --layers 6").at("budgets") ==
+        Json({117, 96, 75, 53, 32, 11}));
+  const std::string rich = scratch.write(
+      "rich.json", R"({"values": [1, 4], "variance": [1, 1], "scores": [[9, 8, 1], [7, 6, 5]]})");
+  CHECK(answer("allocate --allocator cake --total 50 --signal " + rich).at("budgets") ==
+        Json({10, 40}));
+  CHECK(answer("allocate --allocator global_topk --total 4 --signal " + rich).at("budgets") ==
+        Json({2, 2}));
+}
+
+TEST_CASE("allocate measures a signal it is given by name, and writes it to be read again") {
+  const ScratchFolder scratch;
+  const std::string set =
+      scratch.write("cases.jsonl", embedded_case(0).dump() + "\n" + embedded_case(1).dump());
+  const std::string file = scratch.file("signal.json");
+  const Json measured = answer(
+      "allocate --allocator error --floor 8 --total 384 --signal "
+      "output_error --cases " +
+      set + " --write-signal " + file);
+  CHECK(measured.at("signal").at("n") == 2);
+  double sum = 0;
+  for (const Json& value : measured.at("signal").at("values")) sum += value.get<double>();
+  CHECK(sum == Approx(1));
+  CHECK(answer("allocate --allocator error --floor 8 --total 384 --signal " + file).at("budgets") ==
+        measured.at("budgets"));
+  // A plan on the command line shares by the same file.
+  const Json kept = answer("keep --prompt-file " + scratch.write("t.txt", std::string(2000, 'a')) +
+                           " --plan knorm:64+error --signal " + file);
+  int total = 0;
+  for (const Json& layer : kept.at("layers")) total += layer.at("budget").get<int>();
+  CHECK(total == 384);
 }
 
 TEST_CASE("inspect counts the embedded model's parameters and bytes") {

@@ -67,6 +67,12 @@ TEST_CASE("missing, surplus and malformed arguments are wrong usage") {
   check_wrong("needle --depths 0,1.5", "--depths");
   check_wrong("needle --task sinle", "did you mean 'single'");
   check_wrong("bench fast", "expected live");
+  check_wrong("allocate --total 64", "--allocator is missing");
+  check_wrong("allocate --allocator pyramd --total 64", "did you mean 'pyramid'");
+  check_wrong("allocate --allocator uniform --total 64", "--layers is missing");
+  check_wrong("allocate --allocator error --total 64 --layers 4", "--signal is missing");
+  check_wrong("allocate --allocator uniform --total 64 --layers 4 --beta 3", "no parameter");
+  check_wrong("allocate --allocator error --total 64 --signal entropie", "'entropy'");
   check_wrong("check --device tpu", "cpu, cuda");
   check_wrong("--size 10x10", "--size");
 }
