@@ -97,6 +97,7 @@ Window::Window(const WindowOptions& options) : options_(options), dump_(options.
   WorkerOptions work;
   work.threads = options.threads;
   work.embedded_folder = embedded_model_folder();
+  work.dtype = options.dtype;
   work.wake = [] { glfwPostEmptyEvent(); };
   if (options.screenshot.empty()) work.state_folder = default_state_folder();
   worker_ = std::make_unique<Worker>(std::move(work));

@@ -1,6 +1,9 @@
 #pragma once
 // The studio's window: GLFW + ImGui around one worker.
+#include <optional>
 #include <string>
+
+#include "core/model/safetensors.h"
 
 namespace polykv {
 
@@ -12,7 +15,8 @@ struct WindowOptions {
   std::string dump;        // not empty: write what the window shows as JSON at every change
   std::string theme = "dark";
   int width = 1600, height = 1000, threads = 0;
-  float scale = 0;  // UI scale, 0 = the monitor's
+  std::optional<StoredType> dtype;  // what weights are kept in; none = the default
+  float scale = 0;                  // UI scale, 0 = the monitor's
 };
 
 // Opens the window and runs until it is closed. Returns the exit code. Without a display it starts

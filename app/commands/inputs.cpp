@@ -8,6 +8,7 @@
 #include "core/budgets/signal.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/model/dtype.h"
 #include "core/probe/needle.h"
 
 namespace polykv {
@@ -34,12 +35,23 @@ std::string model_folder(const Options& given) {
   return given.has("--model") ? given.text("--model") : embedded_model_folder();
 }
 
+std::optional<StoredType> dtype_option(const Options& given) {
+  if (!given.has("--dtype")) return std::nullopt;
+  const std::vector<std::string> words = {"fp32", "bf16", "fp16", "float32", "bfloat16", "float16"};
+  return dtype_from(given.choice("--dtype", "", words));
+}
+
 std::shared_ptr<const Model> open_model(const Options& given, ProgressLine& progress) {
+  return open_folder(model_folder(given), given, progress);
+}
+
+std::shared_ptr<const Model> open_folder(const std::string& folder, const Options& given,
+                                         ProgressLine& progress) {
   if (given.choice("--device", "cpu", {"cpu", "cuda"}) == "cuda") {
     throw Error(ErrorKind::failed, "--device cuda: this build computes on the CPU only");
   }
   set_torch_threads(given.integer("--threads", 0, 0, 4096));
-  const auto model = Model::open(model_folder(given), progress.callback());
+  const auto model = Model::open(folder, progress.callback(), nullptr, dtype_option(given));
   if (!given.has("--heads")) return model;
   return model->with_heads(read_heads(given.text("--heads"), model->head_target()));
 }

@@ -16,8 +16,13 @@ namespace polykv {
 
 // --model, or the embedded model's folder.
 std::string model_folder(const Options& given);
-// Opens it on --device with --threads, and with the head list of --heads.
+// Opens it, or the folder given, on --device with --threads and --dtype, and with the head list of
+// --heads.
 std::shared_ptr<const Model> open_model(const Options& given, ProgressLine& progress);
+std::shared_ptr<const Model> open_folder(const std::string& folder, const Options& given,
+                                         ProgressLine& progress);
+// --dtype; none without it.
+std::optional<StoredType> dtype_option(const Options& given);
 PlanTarget target_of(const Model& model);
 
 // Rows of the option tables that several words share.

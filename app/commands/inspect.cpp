@@ -1,10 +1,11 @@
 // `inspect`: the pre-flight card of a model folder, without loading its weights.
 #include <iostream>
 
-#include "app/commands/options.h"
+#include "app/commands/inputs.h"
 #include "app/commands/table.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/model/dtype.h"
 #include "core/model/preflight.h"
 #include "core/text.h"
 
@@ -36,6 +37,7 @@ Json card_json(const FolderFacts& facts, const MemoryPlan& plan, const Preflight
           {"stored_dtype", config.stored_dtype},
           {"parameters", facts.parameters},
           {"weight_file_bytes", facts.file_bytes},
+          {"dtype", dtype_name(plan.dtype)},
           {"weight_bytes", card.need.weights},
           {"tokens", plan.tokens},
           {"cases", plan.cases},
@@ -65,7 +67,7 @@ void print_card(const FolderFacts& facts, const MemoryPlan& plan, const Prefligh
   if (card.windowed_layers > 0) table.add({"window", window_text(config, card)});
   table.add({"parameters", count_text(facts.parameters) + ", stored as " + config.stored_dtype +
                                " in " + bytes_text(facts.file_bytes)});
-  table.add({"weights", bytes_text(card.need.weights)});
+  table.add({"weights", bytes_text(card.need.weights) + " in " + dtype_name(plan.dtype)});
   table.add({"full cache", bytes_text(card.need.caches) + for_cases});
   table.add({"capture", bytes_text(card.need.capture) + for_cases});
   table.add({"working memory", bytes_text(card.need.working)});
@@ -90,6 +92,7 @@ int run(const Options& given) {
   MemoryPlan plan;
   plan.tokens = given.integer("--tokens", std::min(plan.tokens, most), 1, most);
   plan.cases = given.integer("--cases", plan.cases, 1, 100'000);
+  plan.dtype = dtype_option(given).value_or(facts.default_dtype);
   plan.free_bytes = free_memory_bytes();
   const Preflight card = preflight(facts.config, plan);
   if (given.has("--json")) {

@@ -16,6 +16,8 @@ constexpr Option kShared[] = {
     {"--json", "", "one JSON object on standard output"},
     {"--seed", "N", "seed of everything drawn at random"},
     {"--threads", "N", "processor threads, 0 = all (default)"},
+    {"--dtype", "fp32|bf16|fp16",
+     "type weights are kept in (default fp32 up to 4 GiB, else stored)"},
     {"--device", "cpu|cuda", "where to compute (default cpu)"},
 };
 

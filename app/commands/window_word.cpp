@@ -1,7 +1,7 @@
 // No word: the window. Its options are those of a start from a desktop or a script.
 #include <cstdio>
 
-#include "app/commands/options.h"
+#include "app/commands/inputs.h"
 #include "app/window.h"
 #include "core/error.h"
 
@@ -30,6 +30,7 @@ int run(const Options& given) {
   if (given.has("--size")) read_size(given.text("--size"), options);
   options.scale = static_cast<float>(given.number("--scale", 0, 0.75, 2.5));
   options.threads = given.integer("--threads", 0, 0, 4096);
+  options.dtype = dtype_option(given);
   return run_window(options);
 }
 
@@ -43,6 +44,8 @@ constexpr Option kOptions[] = {
     {"--theme", "WORD", "dark (default), light or contrast"},
     {"--size", "WxH", "pixels (default 1600x1000)"},
     {"--scale", "X", "UI scale 0.75 to 2.5 (default: the monitor's)"},
+    {"--dtype", "fp32|bf16|fp16",
+     "type weights are kept in (default fp32 up to 4 GiB, else stored)"},
     {"--threads", "N", "processor threads, 0 = all (default)"},
 };
 

@@ -87,15 +87,15 @@ at::Tensor PromptView::attention_by_position(int window) const {
 }
 
 at::Tensor PromptView::queries_before_rope(int first, int last) const {
-  return decoder_.queries_before_rope(layer(), state_.x.narrow(0, first, last - first))
-      .transpose(0, 1)
-      .contiguous();
+  return decoder_.queries_before_rope(layer(), state_.x.narrow(0, first, last - first));
 }
 
 RopeAngles PromptView::angles(const at::Tensor& positions) const {
   return decoder_.angles(positions, static_cast<int>(state_.x.size(0)));
 }
 
-at::Tensor PromptView::output_weight() const { return decoder_.output_weight(layer()); }
+at::Tensor PromptView::output_weight() const {
+  return decoder_.output_weight(layer()).to(at::kFloat);
+}
 
 }  // namespace polykv

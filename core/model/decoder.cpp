@@ -2,20 +2,33 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "core/error.h"
+#include "core/model/affine.h"
 #include "core/model/rope.h"
 #include "core/model/widen.h"
 #include "core/text.h"
+#include "kernels/elementwise.h"
 
 namespace polykv {
 namespace {
 
-// Reads tensors by name and shape, widened to fp32, and counts the parameters. Says how far it is
-// and looks at cancel before every tensor.
+// Rows of that many numbers a thread should have, or waking it costs more than it brings.
+std::int64_t grain(std::int64_t columns) { return std::max<std::int64_t>(1, (1 << 16) / columns); }
+
+at::ScalarType scalar_type(StoredType type) {
+  return type == StoredType::bf16  ? at::kBFloat16
+         : type == StoredType::f16 ? at::kHalf
+                                   : at::kFloat;
+}
+
+// Reads tensors by name and shape, matrices in `dtype` and vectors in fp32, and counts the
+// parameters. Says how far it is and looks at cancel before every tensor.
 struct WeightReader {
   const Weights& weights;
+  StoredType dtype;
   const Progress& progress;
   const CancelFlag* cancel;
   std::int64_t parameters = 0, done_bytes = 0, all_bytes = weights.tensor_bytes();
@@ -28,24 +41,30 @@ struct WeightReader {
     done_bytes += static_cast<std::int64_t>(bytes);
   }
 
-  // Reads into contiguous fp32 memory of that shape.
+  at::Tensor room(const std::vector<std::int64_t>& shape) const {
+    return at::empty(shape, shape.size() > 1 ? scalar_type(dtype) : at::kFloat);
+  }
+
+  // Reads into contiguous memory of that shape.
   void into(const std::string& name, const std::vector<std::int64_t>& shape, at::Tensor out) {
     const StoredTensor& stored = weights.find(name, shape);
     report(stored.bytes);
     std::atomic<bool> finite = true;
-    float* values = out.data_ptr<float>();
+    const StoredType to = shape.size() > 1 ? dtype : StoredType::f32;
+    void* values = out.data_ptr();
     at::parallel_for(0, out.numel(), 1 << 18, [&](std::int64_t first, std::int64_t last) {
-      if (!widen(stored, first, last, values)) finite = false;
+      if (!convert(stored, first, last, to, values)) finite = false;
     });
     if (!finite) {
       fail_input(weights.file_of(name), name,
-                 "holds NaN or infinite weights, expected finite numbers");
+                 std::string("holds NaN or infinite weights, expected finite numbers") +
+                     (to == StoredType::f16 ? " that fp16 can hold (up to 65504)" : ""));
     }
     parameters += out.numel();
   }
 
   at::Tensor operator()(const std::string& name, const std::vector<std::int64_t>& shape) {
-    at::Tensor tensor = at::empty(shape, at::kFloat);
+    at::Tensor tensor = room(shape);
     into(name, shape, tensor);
     return tensor;
   }
@@ -59,7 +78,7 @@ struct WeightReader {
     std::vector<std::int64_t> shape = {0};
     if (columns) shape.push_back(*columns);
     for (const Part& part : parts) shape[0] += part.rows;
-    const at::Tensor whole = at::empty(shape, at::kFloat);
+    const at::Tensor whole = room(shape);
     std::int64_t row = 0;
     for (const Part& part : parts) {
       shape[0] = part.rows;
@@ -72,13 +91,13 @@ struct WeightReader {
 
 }  // namespace
 
-Decoder::Decoder(const ModelConfig& config, const Weights& weights, const Progress& progress,
-                 const CancelFlag* cancel)
+Decoder::Decoder(const ModelConfig& config, const Weights& weights, StoredType dtype,
+                 const Progress& progress, const CancelFlag* cancel)
     : config_(config) {
   const ModelShape& s = config.shape;
   const std::int64_t hidden = s.hidden, d = s.head_dim, ffn = config.intermediate;
   const std::int64_t q_rows = s.query_heads * d, kv_rows = s.kv_heads * d;
-  WeightReader read{weights, progress, cancel};
+  WeightReader read{weights, dtype, progress, cancel};
   embedding_ = read("model.embed_tokens.weight", {s.vocab, hidden});
   for (int l = 0; l < s.layers; ++l) {
     const std::string base = "model.layers." + std::to_string(l) + ".";
@@ -130,75 +149,102 @@ RopeAngles Decoder::angles(const at::Tensor& positions, int sequence) const {
 at::Tensor Decoder::embed(std::span<const int> ids) const {
   at::Tensor index = at::empty({static_cast<std::int64_t>(ids.size())}, at::kInt);
   std::copy(ids.begin(), ids.end(), index.data_ptr<int>());
-  return embedding_.index_select(0, index);
+  return embedding_.index_select(0, index).to(at::kFloat);
 }
 
-// heads (tokens, heads, head_dim): channel i pairs with i + head_dim / 2.
-at::Tensor Decoder::rotate(const at::Tensor& heads, const RopeAngles& angles) const {
-  const std::int64_t half = config_.shape.head_dim / 2;
-  const at::Tensor a = heads.narrow(2, 0, half), b = heads.narrow(2, half, half);
-  at::Tensor out = at::empty(heads.sizes(), heads.options());
-  at::Tensor first = out.narrow(2, 0, half), second = out.narrow(2, half, half);
-  at::mul_out(first, a, angles.cos).addcmul_(b, angles.sin, -1);
-  at::mul_out(second, b, angles.cos).addcmul_(a, angles.sin);
+at::Tensor Decoder::normed(const at::Tensor& x, const at::Tensor& weight) const {
+  const at::Tensor rows = x.contiguous();
+  at::Tensor out = at::empty_like(rows);
+  const std::int64_t columns = rows.size(1);
+  const float* from = rows.const_data_ptr<float>();
+  float* to = out.data_ptr<float>();
+  const float* scale = weight.const_data_ptr<float>();
+  at::parallel_for(0, rows.size(0), grain(columns), [&](std::int64_t first, std::int64_t last) {
+    rms_norm_cpu(from + first * columns, scale, static_cast<int>(last - first),
+                 static_cast<int>(columns), static_cast<float>(config_.norm_eps),
+                 to + first * columns);
+  });
   return out;
 }
 
-Projected Decoder::project(int layer, const at::Tensor& x, const RopeAngles& angles) const {
-  const Layer& w = layers_[layer];
-  const ModelShape& s = config_.shape;
-  const at::Tensor normed = at::rms_norm(x, {s.hidden}, w.input_norm, config_.norm_eps);
-  const at::Tensor qkv = at::linear(normed, w.qkv, w.qkv_bias)
-                             .view({x.size(0), s.query_heads + 2 * s.kv_heads, s.head_dim});
-  at::Tensor qk = qkv.narrow(1, 0, s.query_heads + s.kv_heads);
+// qkv (tokens, (heads + 2 * kv_heads) * head_dim)
+Projected Decoder::split(const Layer& w, const at::Tensor& qkv, int heads, int kv_heads,
+                         const RopeAngles& angles) const {
+  const std::int64_t tokens = qkv.size(0), d = config_.shape.head_dim;
+  Projected p{at::empty({heads, tokens, d}, qkv.options()),
+              at::empty({kv_heads, tokens, d}, qkv.options()),
+              at::empty({kv_heads, tokens, d}, qkv.options())};
+  HeadShape shape{.heads = heads,
+                  .kv_heads = kv_heads,
+                  .dim = static_cast<int>(d),
+                  .tokens = 0,
+                  .eps = static_cast<float>(config_.norm_eps)};
   if (config_.qk_norm) {
-    qk = at::cat(
-        {at::rms_norm(qkv.narrow(1, 0, s.query_heads), {s.head_dim}, w.q_norm, config_.norm_eps),
-         at::rms_norm(qkv.narrow(1, s.query_heads, s.kv_heads), {s.head_dim}, w.k_norm,
-                      config_.norm_eps)},
-        1);
+    shape.q_norm = w.q_norm.const_data_ptr<float>();
+    shape.k_norm = w.k_norm.const_data_ptr<float>();
   }
-  const at::Tensor rotated = rotate(qk, angles);
-  return {rotated.narrow(1, 0, s.query_heads).transpose(0, 1).contiguous(),
-          rotated.narrow(1, s.query_heads, s.kv_heads).transpose(0, 1).contiguous(),
-          qkv.narrow(1, s.query_heads + s.kv_heads, s.kv_heads).transpose(0, 1).contiguous()};
+  const at::Tensor rows = qkv.contiguous();
+  const at::Tensor cos = angles.cos.contiguous(), sin = angles.sin.contiguous();
+  const float *from = rows.const_data_ptr<float>(), *c = cos.const_data_ptr<float>(),
+              *n = sin.const_data_ptr<float>();
+  float *q = p.q.data_ptr<float>(), *k = p.k.data_ptr<float>(), *v = p.v.data_ptr<float>();
+  const std::int64_t width = qkv.size(1);
+  at::parallel_for(0, tokens, grain(width), [&](std::int64_t first, std::int64_t last) {
+    HeadShape part = shape;
+    part.tokens = static_cast<int>(last - first);
+    split_heads_cpu(from + first * width, part, c + first * (d / 2), n + first * (d / 2),
+                    q + first * d, tokens * d, k + first * d, v + first * d, tokens * d);
+  });
+  return p;
+}
+
+Projected Decoder::project(int layer, const at::Tensor& x, const RopeAngles& angles) const {
+  return project_rows(layer, x, angles, config_.shape.query_heads, config_.shape.kv_heads);
+}
+
+Projected Decoder::project_keys(int layer, const at::Tensor& x, const RopeAngles& angles) const {
+  return project_rows(layer, x, angles, 0, config_.shape.kv_heads);
 }
 
 at::Tensor Decoder::queries_before_rope(int layer, const at::Tensor& x) const {
-  const Layer& w = layers_[layer];
-  const ModelShape& s = config_.shape;
-  const std::int64_t rows = static_cast<std::int64_t>(s.query_heads) * s.head_dim;
-  const at::Tensor normed = at::rms_norm(x, {s.hidden}, w.input_norm, config_.norm_eps);
-  const at::Tensor bias = w.qkv_bias.defined() ? w.qkv_bias.narrow(0, 0, rows) : at::Tensor();
-  const at::Tensor q = at::linear(normed, w.qkv.narrow(0, 0, rows), bias)
-                           .view({x.size(0), s.query_heads, s.head_dim});
-  return config_.qk_norm ? at::rms_norm(q, {s.head_dim}, w.q_norm, config_.norm_eps) : q;
+  const at::Tensor ones = at::ones({x.size(0), 1, config_.shape.head_dim / 2}, at::kFloat);
+  return project_queries(layer, x, {ones, at::zeros_like(ones)});  // turned by nothing
 }
 
 at::Tensor Decoder::project_queries(int layer, const at::Tensor& x,
                                     const RopeAngles& angles) const {
-  return rotate(queries_before_rope(layer, x), angles).transpose(0, 1).contiguous();
+  return project_rows(layer, x, angles, config_.shape.query_heads, 0).q;
 }
 
-at::Tensor Decoder::attention_output(int layer, const at::Tensor& attention) const {
-  return at::linear(attention, layers_[layer].out, layers_[layer].out_bias);
+// The first `heads` query heads and kv_heads keys and values; either may be none.
+Projected Decoder::project_rows(int layer, const at::Tensor& x, const RopeAngles& angles, int heads,
+                                int kv_heads) const {
+  const Layer& w = layers_[layer];
+  const ModelShape& s = config_.shape;
+  const std::int64_t first = heads > 0 ? 0 : static_cast<std::int64_t>(s.query_heads) * s.head_dim;
+  const std::int64_t rows = static_cast<std::int64_t>(heads + 2 * kv_heads) * s.head_dim;
+  const at::Tensor bias = w.qkv_bias.defined() ? w.qkv_bias.narrow(0, first, rows) : at::Tensor();
+  return split(w, affine(normed(x, w.input_norm), w.qkv.narrow(0, first, rows), bias), heads,
+               kv_heads, angles);
 }
 
 at::Tensor Decoder::finish(int layer, const at::Tensor& x, const at::Tensor& attention) const {
   const Layer& w = layers_[layer];
   const at::Tensor mid = attention_output(layer, attention).add_(x);
-  const at::Tensor normed =
-      at::rms_norm(mid, {config_.shape.hidden}, w.post_norm, config_.norm_eps);
-  const at::Tensor gate_up = at::linear(normed, w.gate_up, w.gate_up_bias);
-  const at::Tensor gated = at::silu(gate_up.narrow(1, 0, config_.intermediate))
-                               .mul_(gate_up.narrow(1, config_.intermediate, config_.intermediate));
-  return at::linear(gated, w.down, w.down_bias).add_(mid);
+  const at::Tensor gate_up = affine(normed(mid, w.post_norm), w.gate_up, w.gate_up_bias);
+  const std::int64_t ffn = config_.intermediate;
+  const at::Tensor gated = at::empty({x.size(0), ffn}, x.options());
+  const float* from = gate_up.const_data_ptr<float>();
+  float* to = gated.data_ptr<float>();
+  at::parallel_for(0, x.size(0), grain(ffn), [&](std::int64_t first, std::int64_t last) {
+    silu_gate_cpu(from + first * 2 * ffn, static_cast<int>(last - first), static_cast<int>(ffn),
+                  to + first * ffn);
+  });
+  return affine(gated, w.down, w.down_bias).add_(mid);
 }
 
-at::Tensor Decoder::final_norm(const at::Tensor& x) const {
-  return at::rms_norm(x, {config_.shape.hidden}, norm_, config_.norm_eps);
-}
+at::Tensor Decoder::final_norm(const at::Tensor& x) const { return normed(x, norm_); }
 
-at::Tensor Decoder::logits(const at::Tensor& x) const { return at::linear(final_norm(x), head_); }
+at::Tensor Decoder::logits(const at::Tensor& x) const { return affine(final_norm(x), head_); }
 
 }  // namespace polykv

@@ -8,6 +8,7 @@
 #include "core/files.h"
 #include "core/memory.h"
 #include "core/model/decoder.h"
+#include "core/model/dtype.h"
 #include "core/model/preflight.h"
 #include "core/sha256.h"
 
@@ -37,7 +38,7 @@ std::string fingerprint_of(const std::string& config, const Weights& weights) {
 }  // namespace
 
 std::shared_ptr<const Model> Model::open(const std::string& folder, const Progress& progress,
-                                         const CancelFlag* cancel,
+                                         const CancelFlag* cancel, std::optional<StoredType> dtype,
                                          std::optional<std::int64_t> free_bytes) {
   const at::InferenceMode guard;
   if (!std::filesystem::is_directory(folder)) {
@@ -49,10 +50,13 @@ std::shared_ptr<const Model> Model::open(const std::string& folder, const Progre
   model->config_ = read_config(model->folder_);
   model->tokenizer_ = std::make_shared<Tokenizer>(Tokenizer::read(model->folder_));
   const Weights weights(model->folder_);
+  model->dtype_ = dtype ? *dtype : default_dtype(weights);
   MemoryPlan plan;
+  plan.dtype = model->dtype_;
   plan.free_bytes = free_bytes ? *free_bytes : free_memory_bytes();
   check_weights_fit(model->config_, plan);
-  model->decoder_ = std::make_shared<Decoder>(model->config_, weights, progress, cancel);
+  model->decoder_ =
+      std::make_shared<Decoder>(model->config_, weights, model->dtype_, progress, cancel);
   model->parameters_ = model->decoder_->parameters();
   model->fingerprint_ = fingerprint_of(read_text_file(model->folder_ + "/config.json"), weights);
   model->find_heads();

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/model/config.h"
+#include "core/model/safetensors.h"
 #include "core/model/tokenizer.h"
 #include "core/probe/head_list.h"
 
@@ -23,10 +24,12 @@ struct Cancelled {};
 
 class Model {
  public:
-  // Throws an input Error (file, key, expectation), or Error(failed) before anything is loaded when
-  // the weights do not fit into free_bytes (default: what is free now); nothing is left behind.
+  // dtype: what matrices are kept in, default_dtype without it. Throws an input Error (file, key,
+  // expectation), or Error(failed) before anything is loaded when the weights do not fit into
+  // free_bytes (default: what is free now); nothing is left behind.
   static std::shared_ptr<const Model> open(const std::string& folder, const Progress& progress = {},
                                            const CancelFlag* cancel = nullptr,
+                                           std::optional<StoredType> dtype = {},
                                            std::optional<std::int64_t> free_bytes = {});
   ~Model();
   const std::string& folder() const { return folder_; }
@@ -46,7 +49,8 @@ class Model {
   // The same opened model (weights are shared) with other heads.
   std::shared_ptr<const Model> with_heads(HeadList heads) const;
   HeadTarget head_target() const;
-  // Bytes of n cached tokens of one layer: keys and values of all kv heads, compute dtype (fp32).
+  StoredType dtype() const { return dtype_; }  // of the matrices in memory
+  // Bytes of n cached tokens of one layer: keys and values of all kv heads, fp32 in every dtype.
   std::int64_t kv_bytes(int tokens) const;
 
  private:
@@ -55,6 +59,7 @@ class Model {
   void find_heads();
   std::string folder_, fingerprint_, heads_fault_;
   ModelConfig config_;
+  StoredType dtype_ = StoredType::f32;
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<const Decoder> decoder_;
   std::shared_ptr<const HeadList> heads_;

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/model/dtype.h"
 #include "core/model/tokenizer.h"
 #include "core/model/weights.h"
 #include "core/text.h"
@@ -70,7 +71,7 @@ double cache_bytes(const ModelConfig& config, const MemoryPlan& plan, bool windo
   double rows = 0;
   for (const int window : config.windows)
     rows += windowed && window > 0 ? std::min(window, plan.tokens) : plan.tokens;
-  return 2 * rows * config.shape.kv_heads * config.shape.head_dim * plan.element_bytes;
+  return 2 * rows * config.shape.kv_heads * config.shape.head_dim * kFloat;
 }
 
 std::string needs(std::int64_t bytes, std::int64_t free) {
@@ -115,6 +116,16 @@ std::int64_t parameters_of(const ModelConfig& config) {
   return whole(count);
 }
 
+std::int64_t weight_bytes(const ModelConfig& config, StoredType dtype) {
+  double bytes = 0;
+  for (const TensorSpec& tensor : tensors_of(config)) {
+    double size = tensor.shape.size() > 1 ? double(dtype_bytes(dtype)) : kFloat;
+    for (const std::int64_t side : tensor.shape) size *= static_cast<double>(side);
+    bytes += size;
+  }
+  return whole(bytes);
+}
+
 std::vector<int> card_lengths(const ModelConfig& config) {
   std::vector<int> lengths;
   for (int length = 512; length <= std::min(config.shape.max_tokens, 32768); length *= 2)
@@ -141,6 +152,7 @@ FolderFacts read_facts(const std::string& folder) {
       facts.file_bytes += static_cast<std::int64_t>(file->bytes().size());
     Tokenizer::read(facts.folder);
     facts.parameters = parameters_of(facts.config);
+    facts.default_dtype = default_dtype(weights);
   } catch (const Error& error) {
     facts.unsupported = error.what();
   }
@@ -150,7 +162,7 @@ FolderFacts read_facts(const std::string& folder) {
 // core/score/case_state.h and core/cache/prompt_state.h say what is kept and when.
 MemoryNeed memory_need(const ModelConfig& config, const MemoryPlan& plan) {
   const ModelShape& s = config.shape;
-  const double n = plan.tokens, cases = plan.cases, e = plan.element_bytes;
+  const double n = plan.tokens, cases = plan.cases;
   const double layers = s.layers, hidden = s.hidden, heads = s.query_heads, kv = s.kv_heads;
   const double d = s.head_dim, ffn = config.intermediate;
   const double all_rows = cache_bytes(config, plan, false), cache = cache_bytes(config, plan, true);
@@ -158,21 +170,20 @@ MemoryNeed memory_need(const ModelConfig& config, const MemoryPlan& plan) {
   // A case: the input of every layer and the last output, all keys and values, per layer the
   // attention mass and one score vector, and its log probabilities.
   const double log_p = kAnswer * s.vocab * kFloat;
-  const double states = (layers + 1) * n * hidden * e + all_rows + 2 * layers * kv * n * kFloat;
+  const double states =
+      (layers + 1) * n * hidden * kFloat + all_rows + 2 * layers * kv * n * kFloat;
 
-  // Prefill: the projections and MLP of a chunk, its mask, the angles, and the attention of
-  // question and answer over everything.
+  // Prefill: the projections and MLP of a chunk, the angles, and the attention of question and
+  // answer over everything.
   const double rows = std::min(n, kChunk);
-  const double chunk = rows * (3 * hidden + 3 * (heads + 2 * kv) * d + 3 * ffn) * e;
-  const bool masked = n > kChunk || cache < all_rows;
-  const double mask = masked ? rows * n * (2 * kFloat + 2) : 0;
+  const double chunk = rows * (3 * hidden + 3 * (heads + 2 * kv) * d + 3 * ffn) * kFloat;
   const double tail = std::min(n, kTail) * heads * n * 2 * kFloat;
-  const double prefill = chunk + mask + tail + n * d * kFloat;
+  const double prefill = chunk + tail + n * d * kFloat;
   // A score: tail inputs of every layer, log probabilities and what they go through.
-  const double score = cases * ((layers + 1) * kTail * hidden * e + 4 * log_p);
+  const double score = cases * ((layers + 1) * kTail * hidden * kFloat + 4 * log_p);
 
   MemoryNeed need;
-  need.weights = whole(static_cast<double>(parameters_of(config)) * e);
+  need.weights = weight_bytes(config, plan.dtype);
   need.cache = whole(cache);
   need.caches = whole(cases * cache);
   need.capture = whole(cases * (states + log_p));
@@ -204,7 +215,7 @@ std::string window_text(const ModelConfig& config, const Preflight& card) {
 }
 
 void check_weights_fit(const ModelConfig& config, const MemoryPlan& plan) {
-  const std::int64_t weights = whole(double(parameters_of(config)) * plan.element_bytes);
+  const std::int64_t weights = weight_bytes(config, plan.dtype);
   if (plan.free_bytes <= 0 || weights <= plan.free_bytes) return;
   throw Error(ErrorKind::failed, weights_refusal(weights, weights, plan.free_bytes));
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/model/config.h"
+#include "core/model/safetensors.h"
 
 namespace polykv {
 
@@ -14,14 +15,15 @@ struct FolderFacts {
   std::string unsupported;  // why it cannot be opened, one sentence; empty = it can
   ModelConfig config;       // meaningful when supported, as all below
   std::int64_t parameters = 0, file_bytes = 0;
+  StoredType default_dtype = StoredType::f32;  // what --dtype would be left at
   bool supported() const { return unsupported.empty(); }
 };
 
 // What a model is to be opened for: cases of `tokens` tokens each (context, question and answer).
 struct MemoryPlan {
   int tokens = 1024, cases = 16;
-  int element_bytes = 4;  // of weights, keys, values and hidden states: fp32 4, bf16 and fp16 2
-  std::int64_t free_bytes = 0;  // 0 = unknown: nothing is refused
+  StoredType dtype = StoredType::f32;  // of matrices; keys, values and hidden states are fp32
+  std::int64_t free_bytes = 0;         // 0 = unknown: nothing is refused
 };
 
 // Bytes, each an upper bound.
@@ -56,6 +58,8 @@ std::string window_text(const ModelConfig& config, const Preflight& card);
 void check_weights_fit(const ModelConfig& config, const MemoryPlan& plan);
 
 std::int64_t parameters_of(const ModelConfig& config);
+// Of all weights in memory: matrices in dtype, norms and biases in fp32.
+std::int64_t weight_bytes(const ModelConfig& config, StoredType dtype);
 // Lengths a card offers: powers of two from 512 to 32,768 that the model has positions for.
 std::vector<int> card_lengths(const ModelConfig& config);
 

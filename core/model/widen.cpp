@@ -1,5 +1,6 @@
 #include "core/model/widen.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -16,6 +17,35 @@ Word word_at(const unsigned char* data, std::size_t i) {
 
 constexpr std::uint32_t kExponent32 = 0x7f800000u;  // all ones: NaN or infinity
 constexpr std::uint32_t kExponent16 = 0x7c00u;
+
+// The tensor from one of its numbers on; only type and data count.
+StoredTensor from(const StoredTensor& tensor, std::size_t first) {
+  StoredTensor rest;
+  rest.type = tensor.type;
+  rest.data = tensor.data + first * (tensor.type == StoredType::f32 ? 4 : 2);
+  return rest;
+}
+
+// Finite fp32 bits to bf16, nearest even.
+std::uint16_t upper_half_of(std::uint32_t bits) {
+  return static_cast<std::uint16_t>((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
+}
+
+// Finite fp32 bits to fp16, nearest even; infinite from 65520 on.
+std::uint16_t half_of(std::uint32_t bits) {
+  const std::uint32_t sign = bits >> 16 & 0x8000u, size = bits & 0x7fffffffu;
+  std::uint32_t half;
+  if (size >= std::bit_cast<std::uint32_t>(65520.0f)) {
+    half = kExponent16;
+  } else if (size < std::bit_cast<std::uint32_t>(0x1p-14f)) {
+    // Subnormal: the last place of 0.5 is 2^-24, the step of subnormal halves.
+    half = std::bit_cast<std::uint32_t>(std::bit_cast<float>(size) + 0.5f) -
+           std::bit_cast<std::uint32_t>(0.5f);
+  } else {
+    half = ((size + 0xfffu + (size >> 13 & 1)) >> 13) - (112u << 10);  // the exponents' biases
+  }
+  return static_cast<std::uint16_t>(sign | half);
+}
 
 }  // namespace
 
@@ -46,6 +76,32 @@ bool widen(const StoredTensor& tensor, std::size_t first, std::size_t last, floa
         out[i] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(size) | (half & 0x8000u) << 16);
       }
       break;
+  }
+  return bad == 0;
+}
+
+bool convert(const StoredTensor& tensor, std::size_t first, std::size_t last, StoredType to,
+             void* out) {
+  if (to == StoredType::f32) return widen(tensor, first, last, static_cast<float*>(out));
+  auto* words = static_cast<std::uint16_t*>(out);
+  const std::uint32_t exponent = to == StoredType::f16 ? kExponent16 : kExponent32 >> 16;
+  std::uint32_t bad = 0;
+  if (to == tensor.type) {
+    for (std::size_t i = first; i < last; ++i) {
+      words[i] = word_at<std::uint16_t>(tensor.data, i);
+      bad |= (words[i] & exponent) == exponent;
+    }
+    return bad == 0;
+  }
+  float wide[1024];
+  for (std::size_t begin = first; begin < last; begin += std::size(wide)) {
+    const std::size_t count = std::min(std::size(wide), last - begin);
+    if (!widen(from(tensor, begin), 0, count, wide)) return false;
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto bits = std::bit_cast<std::uint32_t>(wide[i]);
+      words[begin + i] = to == StoredType::f16 ? half_of(bits) : upper_half_of(bits);
+      bad |= (words[begin + i] & exponent) == exponent;
+    }
   }
   return bad == 0;
 }

@@ -229,7 +229,7 @@ struct Session::State {
       report(share, "Opening " + name + ": " + what);
     };
     work(Work::loading, 0, "Opening " + name);
-    const auto with = Model::open(command.folder, named, cancel, options.free_bytes);
+    const auto with = Model::open(command.folder, named, cancel, options.dtype, options.free_bytes);
     if (!load_case_file(with, command.cases, cancel)) make_cases(with, command.make, cancel);
     add_log("Opened " + with->name() + ": " + std::to_string(with->shape().layers) + " layers, " +
                 fixed(double(with->parameters()) / 1e6, 2) + " M parameters.",
@@ -327,6 +327,7 @@ void Session::inspect_model(const InspectModel& command, const CancelFlag* cance
   card->request = command.request;
   card->facts = read_facts(without_tilde(command.folder));
   card->plan.free_bytes = s.free_bytes();
+  card->plan.dtype = s.options.dtype.value_or(card->facts.default_dtype);
   const bool supported = card->facts.supported();
   std::string refusal = card->facts.unsupported;
   if (supported) {

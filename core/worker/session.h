@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "core/model/safetensors.h"
 #include "core/worker/command.h"
 #include "core/worker/snapshot.h"
 
@@ -14,6 +15,7 @@ namespace polykv {
 struct SessionOptions {  // as in WorkerOptions
   std::string embedded_folder, state_folder;
   std::optional<std::int64_t> free_bytes;
+  std::optional<StoredType> dtype{};
 };
 
 class Session {

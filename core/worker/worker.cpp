@@ -46,11 +46,13 @@ void Worker::State::handle(Session& session, Command& command) {
 
 void Worker::State::loop() {
   set_torch_threads(options.threads);
-  const SessionOptions given{options.embedded_folder, options.state_folder, options.free_bytes};
-  Session session(given, [this](const Snapshot& now) {
+  const SessionOptions given{options.embedded_folder, options.state_folder, options.free_bytes,
+                             options.dtype};
+  const auto publish = [this](const Snapshot& now) {
     latest.store(std::make_shared<Snapshot>(now));
     if (options.wake) options.wake();
-  });
+  };
+  Session session(given, publish);
   while (!mailbox.closed()) {
     std::optional<Command> command = mailbox.take(session.has_idle_work());
     if (!command && mailbox.closed()) return;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "core/model/safetensors.h"
 #include "core/worker/command.h"
 #include "core/worker/snapshot.h"
 
@@ -16,6 +17,7 @@ struct WorkerOptions {
   std::function<void()> wake;                // called from the worker after each new snapshot
   std::string state_folder{};                // holds the recent list; empty = none is read or kept
   std::optional<std::int64_t> free_bytes{};  // instead of the memory that is free now; for tests
+  std::optional<StoredType> dtype{};         // of models opened from now on; none = the default
 };
 
 class Worker {
