@@ -138,10 +138,11 @@ void write_logits(const Model& model, const LogitsRequest& request) {
         tensors.push_back(float_tensor("key." + std::to_string(layer), state.k));
         tensors.push_back(float_tensor("value." + std::to_string(layer), state.v));
       },
-      nullptr, request.chunk);
+      nullptr, request.chunk, request.hidden ? 0 : request.last);
   add_hidden(model.shape().layers - 1, out);
-  const int tokens = static_cast<int>(request.ids.size());
-  const int rows = request.last > 0 ? std::min(request.last, tokens) : tokens;
+  const std::int64_t tokens = out.size(0);
+  const std::int64_t rows =
+      request.last > 0 ? std::min<std::int64_t>(request.last, tokens) : tokens;
   tensors.push_back(float_tensor("logits", decoder.logits(out.narrow(0, tokens - rows, rows))));
   write_safetensors(request.out, tensors);
 }

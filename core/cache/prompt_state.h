@@ -25,13 +25,13 @@ struct PromptState {
 using LayerVisitor = std::function<void(int layer, LayerState&& state)>;
 
 // Runs ids at positions 0, 1, ... with full causal attention (a windowed layer sees its window),
-// layer by layer and in chunks of query rows: attention memory is O(chunk x tokens). Returns the
-// last layer's output (tokens, hidden). Throws Cancelled between chunks and an input Error for an
-// empty prompt, ids outside the vocabulary or more tokens than the model holds. chunk 0 =
-// kPrefillChunk.
+// layer by layer and in chunks of query rows: attention memory is O(chunk x head_dim), with a
+// window O(chunk x (window + chunk)). Returns the last layer's output for the last `wanted` tokens,
+// 0 = all: (wanted, hidden). Throws Cancelled between chunks and an input Error for an empty
+// prompt, ids outside the vocabulary or more tokens than the model holds. chunk 0 = kPrefillChunk.
 constexpr int kPrefillChunk = 1024;
 at::Tensor run_prompt(const Decoder& decoder, std::span<const int> ids, const LayerVisitor& visit,
-                      const CancelFlag* cancel = nullptr, int chunk = 0);
+                      const CancelFlag* cancel = nullptr, int chunk = 0, int wanted = 0);
 
 // The same, keeping every layer.
 PromptState prefill(const Decoder& decoder, std::span<const int> ids,
