@@ -113,7 +113,9 @@ RopeAngles DecodeView::angles(const at::Tensor& positions) const {
 
 at::Tensor DecodeView::output_weight() const {
   const std::int64_t rows = static_cast<std::int64_t>(group()) * shape().head_dim;
-  return decoder_.output_weight(layer()).narrow(1, first_kv_head() * rows, shape().kv_heads * rows);
+  return decoder_.output_weight(layer())
+      .narrow(1, first_kv_head() * rows, shape().kv_heads * rows)
+      .to(at::kFloat);
 }
 
 void cut_while_decoding(const Decoder& decoder, LayerRows& rows, const LayerChoice& choice,

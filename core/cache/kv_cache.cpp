@@ -103,7 +103,7 @@ at::Tensor KvCache::prefill(std::span<const int> ids, const CancelFlag* cancel) 
         take(state, tokens, cut_layer(model_, state, layer, tokens, choice, plan_.seed),
              prompt_memory(model_, state, layer, tokens, asked));
       },
-      cancel);
+      cancel, /*chunk=*/0, /*wanted=*/1);
 }
 
 void KvCache::take(const LayerState& state, int tokens, CutLayer cut, const PromptMemory& memory) {

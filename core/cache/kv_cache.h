@@ -30,8 +30,8 @@ class KvCache {
   KvCache(const Model& model, const Plan& plan, int room);
 
   // Runs ids with the full cache and cuts every layer as soon as it has been read, so that no more
-  // than one layer's full state is held at a time. Returns the last layer's output (tokens,
-  // hidden).
+  // than one layer's full state is held at a time. Returns the last layer's output for the
+  // last token (1, hidden).
   at::Tensor prefill(std::span<const int> ids, const CancelFlag* cancel = nullptr);
   // Takes the next layer of a full run that was made before: its first `tokens` tokens, cut.
   void take(const LayerState& state, int tokens, CutLayer cut, const PromptMemory& memory);

@@ -48,7 +48,7 @@ class Decoder {
   Projected project_keys(int layer, const at::Tensor& x, const RopeAngles& angles) const;
   // Only the queries: (query_heads, tokens, head_dim).
   at::Tensor project_queries(int layer, const at::Tensor& x, const RopeAngles& angles) const;
-  // The same before RoPE, after the q norm where there is one: (tokens, query_heads, head_dim).
+  // The same before RoPE, after the q norm where there is one: (query_heads, tokens, head_dim).
   at::Tensor queries_before_rope(int layer, const at::Tensor& x) const;
   const at::Tensor& output_weight(int layer) const { return layers_[layer].out; }
   // The output projection alone: the attention block's output (tokens, hidden).
