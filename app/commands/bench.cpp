@@ -1,171 +1,49 @@
-// `bench live`: time from an edit to its exact score, beside a run from scratch.
-#include <algorithm>
-#include <chrono>
-#include <cmath>
-#include <iostream>
+// `bench`: measures one part of the program; the table says which.
+#include "app/commands/bench.h"
 
-#include "app/commands/inputs.h"
-#include "app/commands/table.h"
-#include "core/cache/engine.h"
+#include <algorithm>
+#include <cmath>
+
 #include "core/error.h"
-#include "core/plan/edit.h"
-#include "core/policies/policy.h"
-#include "core/probe/language.h"
-#include "core/probe/needle.h"
-#include "core/score/live_scorer.h"
 
 namespace polykv {
 namespace {
 
-struct Timing {
-  int cases = 0, context = 0, edits = 0;
-  double median_ms = 0, p95_ms = 0, max_ms = 0, full_run_ms = 0;
-};
-
-template <class Work>
-double milliseconds(Work&& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-      .count();
-}
-
-// Nearest rank; values ascending.
-double percentile(const std::vector<double>& values, double share) {
-  const double rank = std::ceil(share * static_cast<double>(values.size()));
-  return values[static_cast<std::size_t>(std::max(rank - 1, 0.0))];
-}
-
-// Cases whose contexts have exactly `tokens` tokens: seeds are tried in order.
-std::vector<Case> exact_cases(int count, int tokens, std::uint64_t seed, const Model& model) {
-  std::vector<Case> cases;
-  NeedleSettings settings;
-  settings.context_tokens = tokens;
-  for (int tries = 0; static_cast<int>(cases.size()) < count; ++tries) {
-    if (tries == 1000 * count) {
-      throw Error(ErrorKind::failed,
-                  "bench live: no contexts of exactly " + std::to_string(tokens) + " tokens");
-    }
-    settings.seed = seed++;
-    settings.depth = 0.25 * static_cast<double>(cases.size() % 5);
-    Case made = make_needle_case(settings, model.tokenizer());
-    if (static_cast<int>(made.context.size()) == tokens) cases.push_back(std::move(made));
-  }
-  return cases;
-}
-
-std::vector<std::string> prefill_policies() {
-  std::vector<std::string> ids;
-  for (const Policy& policy : policies()) {
-    if ((policy.phases & kPrefill) && std::string(policy.id) != "full") ids.push_back(policy.id);
-  }
-  return ids;
-}
-
-// One random edit: a new budget or another policy for a random layer.
-Plan edited(const Plan& plan, Prng& prng, int context, const std::vector<std::string>& policies) {
-  EditRules rules;
-  rules.keep_total = false;
-  rules.cap = context;
-  const int layer = prng.below(plan.layers());
-  if (prng.below(2) == 0) return with_budget(plan, layer, 16 + prng.below(context / 2), rules);
-  const int pick = prng.below(static_cast<int>(policies.size()));
-  return with_policy(plan, layer, policies[static_cast<std::size_t>(pick)], rules);
-}
-
-Timing time_edits(const std::shared_ptr<const Model>& model, int count, int context, int edits,
-                  std::uint64_t seed, ProgressLine& progress) {
-  const std::vector<Case> cases = exact_cases(count, context, seed, *model);
-  LiveScorer scorer(model);
-  scorer.set_cases(cases, progress.callback());
-  const int layers = model->shape().layers;
-  const auto uniform = [&](const std::string& policy, int budget) {
-    return uniform_plan(policy, budget, layers, QueryVisibility::agnostic);
-  };
-  // A session has seen every policy before: the score vectors are there.
-  const std::vector<std::string> policies = prefill_policies();
-  for (const std::string& policy : policies) scorer.score(uniform(policy, 64));
-
-  Timing timing{count, context, edits};
-  Prng prng(seed);
-  Plan plan = uniform("snapkv", 128);
-  scorer.score(plan);
-  std::vector<double> times;
-  for (int e = 0; e < edits; ++e) {
-    progress.show(static_cast<double>(e) / edits, "edits with " + std::to_string(count) + " cases");
-    plan = edited(plan, prng, context, policies);
-    times.push_back(milliseconds([&] { scorer.score(plan); }));
-  }
-  std::sort(times.begin(), times.end());
-  timing.median_ms = percentile(times, 0.5);
-  timing.p95_ms = percentile(times, 0.95);
-  timing.max_ms = times.back();
-
-  const auto run_all = [&] {
-    for (const Case& c : cases) {
-      GenerateRequest request;
-      request.context = c.context;
-      request.question = c.question;
-      request.plan = plan;
-      request.max_new = static_cast<int>(c.answer.size());
-      request.stop_at_eos = false;
-      generate(*model, request);
-    }
-  };
-  progress.show(1, "runs from scratch");
-  std::vector<double> full_runs;
-  for (int r = 0; r < 3; ++r) full_runs.push_back(milliseconds(run_all));
-  std::sort(full_runs.begin(), full_runs.end());
-  timing.full_run_ms = full_runs[1];
-  return timing;
-}
+constexpr const Bench* kBenches[] = {&kEngineBench, &kLiveBench};
 
 int run(const Options& given) {
-  const std::string what = given.operands().front();
-  if (what != "live") {
-    throw Error(ErrorKind::usage, "unknown bench '" + what + "'; expected live");
+  const std::string& what = given.operands().front();
+  std::vector<std::string> names;
+  std::string known;
+  for (const Bench* bench : kBenches) {
+    if (what == bench->name) return bench->run(given);
+    names.push_back(bench->name);
+    known += (known.empty() ? "" : ", ") + names.back();
   }
-  ProgressLine progress;
-  const auto model = open_model(given, progress);
-  const int context = given.integer("--context", 1024, 64, model->shape().max_tokens - 64);
-  const int edits = given.integer("--edits", 200, 1, 1000000);
-  std::vector<Timing> timings;
-  for (const int cases : given.integers("--cases", "1,16", 1, 100000)) {
-    timings.push_back(time_edits(model, cases, context, edits, given.seed(1), progress));
-  }
-  Json rows = Json::array();
-  Table table({"cases", "context", "edits", "median", "p95", "max", "run from scratch"});
-  const auto ms = [](double value) { return fixed(value, 1) + " ms"; };
-  for (const Timing& t : timings) {
-    rows.push_back({{"cases", t.cases},
-                    {"context", t.context},
-                    {"edits", t.edits},
-                    {"median_ms", t.median_ms},
-                    {"p95_ms", t.p95_ms},
-                    {"max_ms", t.max_ms},
-                    {"full_run_ms", t.full_run_ms}});
-    table.add({std::to_string(t.cases), std::to_string(t.context), std::to_string(t.edits),
-               ms(t.median_ms), ms(t.p95_ms), ms(t.max_ms), ms(t.full_run_ms)});
-  }
-  if (given.has("--json")) {
-    print_json({{"threads", torch_threads()}, {"rows", rows}});
-  } else {
-    table.print(std::cout);
-    std::cout << torch_threads() << " threads; query agnostic; time from an edit to its exact "
-              << "score\n";
-  }
-  return 0;
+  throw Error(ErrorKind::usage,
+              "unknown bench '" + what + "'; expected one of " + known + did_you_mean(what, names));
 }
 
 constexpr Option kOptions[] = {
-    {"--cases", "LIST", "sizes of the case set (default 1,16)"},
-    {"--context", "N", "context tokens of each case (default 1024)"},
-    {"--edits", "N", "random edits to time (default 200)"},
+    {"--cases", "LIST", "live: sizes of the case set (default 1,16)"},
+    {"--context", "N", "live, engine: context tokens (default 1024)"},
+    {"--edits", "N", "live: random edits to time (default 200)"},
+    {"--new", "N", "engine: tokens to decode (default 128)"},
+    {"--repeats", "N", "engine: runs of each side, in turns (default 7)"},
+    {"--only", "WORD", "engine: embedded (or --model) or random instead of both"},
 };
 
 }  // namespace
 
-const Word kBenchWord = {"bench", "`bench live`: time from an edit to its exact score.", "live",
-                         kOptions, run};
+double percentile(std::vector<double> values, double share) {
+  std::sort(values.begin(), values.end());
+  const double rank = std::ceil(share * static_cast<double>(values.size()));
+  return values[static_cast<std::size_t>(std::max(rank - 1, 0.0))];
+}
+
+const Word kBenchWord = {"bench",
+                         "`bench engine`: prefill, decode and loading beside plain LibTorch. "
+                         "`bench live`: time from an edit to its exact score.",
+                         "engine|live", kOptions, run};
 
 }  // namespace polykv

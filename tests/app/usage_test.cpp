@@ -66,7 +66,7 @@ TEST_CASE("missing, surplus and malformed arguments are wrong usage") {
   check_wrong("generate --prompt a --max-new 0", "from 1 to");
   check_wrong("needle --depths 0,1.5", "--depths");
   check_wrong("needle --task sinle", "did you mean 'single'");
-  check_wrong("bench fast", "expected live");
+  check_wrong("bench fast", "expected one of engine, live");
   check_wrong("allocate --total 64", "--allocator is missing");
   check_wrong("allocate --allocator pyramd --total 64", "did you mean 'pyramid'");
   check_wrong("allocate --allocator uniform --total 64", "--layers is missing");
@@ -74,6 +74,7 @@ TEST_CASE("missing, surplus and malformed arguments are wrong usage") {
   check_wrong("allocate --allocator uniform --total 64 --layers 4 --beta 3", "no parameter");
   check_wrong("allocate --allocator error --total 64 --signal entropie", "'entropy'");
   check_wrong("check --device tpu", "cpu, cuda");
+  check_wrong("check --dtype bf61", "did you mean 'bf16'");
   check_wrong("--size 10x10", "--size");
 }
 
