@@ -140,6 +140,18 @@ TEST_CASE("importance survives logits whose exponentials overflow") {
   }
 }
 
+TEST_CASE("importance finds the one large logit wherever it stands among 1000 keys") {
+  for (int at : {0, 31, 40, 255, 256, 700, 999}) {
+    const ImportanceShape shape{1, 1, 3, 1000, 2, 997, 1.0f};
+    const std::vector<float> queries(6, 1e3f);
+    std::vector<float> keys(2000);
+    keys[2 * at] = 1.0f;
+    INFO("large logit at " << at);
+    CHECK(worst_error(run(queries, keys, shape), sums_by_definition(queries, keys, shape), 1e-30) <
+          1e-5);
+  }
+}
+
 TEST_CASE("every query shares out exactly one unit of importance") {
   const ImportanceShape shape = causal(4, 2, 77, 333, 48);
   std::mt19937 random(9);
