@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/model/dtype.h"
 #include "core/text.h"
 #include "views/widgets.h"
 

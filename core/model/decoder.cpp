@@ -228,6 +228,10 @@ Projected Decoder::project_rows(int layer, const at::Tensor& x, const RopeAngles
                kv_heads, angles);
 }
 
+at::Tensor Decoder::attention_output(int layer, const at::Tensor& attention) const {
+  return affine(attention, layers_[layer].out, layers_[layer].out_bias);
+}
+
 at::Tensor Decoder::finish(int layer, const at::Tensor& x, const at::Tensor& attention) const {
   const Layer& w = layers_[layer];
   const at::Tensor mid = attention_output(layer, attention).add_(x);
