@@ -161,11 +161,20 @@ TEST_CASE("after a failed open and after a cancelled one the old model still sco
 }
 
 TEST_CASE("a score broken off by a folder that cannot be opened is done afterwards") {
-  Worker worker({});
+  Worker* running = nullptr;
+  bool posted = false;
+  WorkerOptions options;
+  options.wake = [&] {  // on the worker's thread, as the score begins: it is cancelled for certain
+    if (!running || posted || running->latest()->running_edit != 1) return;
+    posted = true;
+    running->post(OpenModel{"/nonexistent"});
+  };
+  Worker worker(options);
   open_small(worker);
+  running = &worker;
   worker.post(plan_with(0, 9, 1));
-  worker.post(OpenModel{"/nonexistent"});
   worker.wait_idle();
+  CHECK(log_has(*worker.latest(), "/nonexistent", LogLine::Kind::error));
   CHECK(worker.latest()->scored_edit == 1);
 }
 
@@ -259,7 +268,9 @@ TEST_CASE("opened folders are remembered, those of the program itself and failed
   OpenModel open{golden("models/llama_linear")};
   open.make.count = 1;
   worker.post(open);
+  worker.wait_idle();  // the next open would cancel it
   worker.post(OpenModel{"/nonexistent"});
+  worker.wait_idle();
   worker.post(OpenModel{embedded, "", {.count = 1, .like = {}}});
   worker.wait_idle();
   const auto recent = worker.latest()->recent;
