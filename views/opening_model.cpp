@@ -47,8 +47,8 @@ void fill_lines(OpeningCardModel& card, const FolderFacts& facts, const MemoryPl
        facts.config.architecture);
   line("Parameters", "stored as " + facts.config.stored_dtype, format_count(facts.parameters));
   line("On disk", "", bytes_text(facts.file_bytes));
-  line("Weights", std::string("kept in ") + dtype_name(plan.dtype),
-       bytes_text(flight.need.weights), true);
+  line("Weights", std::string("kept in ") + dtype_name(plan.dtype), bytes_text(flight.need.weights),
+       true);
   line("Full cache", cases_of(plan), bytes_text(flight.need.caches));
   line("Capture", "inputs, keys and values kept", bytes_text(flight.need.capture));
   line("Working memory", "the worst moment", bytes_text(flight.need.working));
