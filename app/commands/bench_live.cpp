@@ -42,7 +42,8 @@ std::vector<Case> exact_cases(int count, int tokens, std::uint64_t seed, const M
 std::vector<std::string> prefill_policies() {
   std::vector<std::string> ids;
   for (const Policy& policy : policies()) {
-    if ((policy.phases & kPrefill) && std::string(policy.id) != "full") ids.push_back(policy.id);
+    if ((policy.phases & kPrefill) && policy.score && stands_alone(policy))
+      ids.push_back(policy.id);
   }
   return ids;
 }

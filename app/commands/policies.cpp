@@ -20,6 +20,8 @@ const char* kind_word(ParamKind kind) {
       return "flag";
     case ParamKind::choice:
       return "choice";
+    case ParamKind::text:
+      return "text";
   }
   return "";
 }

@@ -83,7 +83,7 @@ Table table_of(const std::vector<Row>& rows) {
 
 // The plans of --plan, or snapkv:64 and streaming_llm:64, and every policy of --policies with every
 // budget of --budgets.
-std::vector<std::string> plan_arguments(const Options& given) {
+std::vector<std::string> plan_arguments(const Options& given, const Model& model) {
   std::vector<std::string> arguments = given.all("--plan");
   if (given.has("--policies")) {
     std::vector<std::string> chosen, known = policy_ids();
@@ -94,11 +94,9 @@ std::vector<std::string> plan_arguments(const Options& given) {
     for (std::string id; std::getline(list, id, ',');) {
       if (id == "all") {
         chosen = known;
-        std::erase_if(chosen, [](const std::string& each) {  // no artefact to read
-          const auto params = find_policy(each)->params;
-          return std::any_of(params.begin(), params.end(), [](const ParamSpec& spec) {
-            return spec.name == std::string("file");
-          });
+        std::erase_if(chosen, [&](const std::string& each) {
+          const unsigned needs = find_policy(each)->needs;
+          return (needs & kNeedsFile) || ((needs & kNeedsHeads) && !model.heads());
         });
       } else if (std::find(known.begin(), known.end(), id) != known.end()) {
         chosen.push_back(id);
@@ -128,7 +126,7 @@ int run(const Options& given) {
   const auto model = open_model(given, progress);
   std::vector<Plan> plans;
   for (const std::optional<QueryVisibility> query : queries_of(given)) {
-    for (const std::string& argument : plan_arguments(given)) {
+    for (const std::string& argument : plan_arguments(given, *model)) {
       plans.push_back(read_plan_option(argument, query, given, *model));
       if (plans.back().name.empty()) plans.back().name = argument;
     }

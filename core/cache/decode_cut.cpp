@@ -21,11 +21,6 @@ bool has_param(const Policy& policy, const char* name) {
                      [&](const ParamSpec& spec) { return spec.name == std::string(name); });
 }
 
-int tokens_between_cuts(const LayerChoice& choice) {
-  const auto every = choice.params.find("every");
-  return every == choice.params.end() ? 1 : static_cast<int>(std::get<double>(every->second));
-}
-
 }  // namespace
 
 QueryMemory query_memory(const LayerChoice& decode) {
@@ -81,10 +76,10 @@ at::Tensor DecodeView::attention_by_position(int window) const {
   };
   std::map<std::int32_t, Sum> by_position;  // over all kv heads of the layer, not only the view's
   for (int h = 0; h < rows_.shape().kv_heads; ++h) {
-    const at::Tensor recent = rows_.recent(h);
-    const std::int64_t last = std::min<std::int64_t>(recent.size(1), window);
+    const at::Tensor rows = window == kEveryQuery ? rows_.totals(h).unsqueeze(1) : rows_.recent(h);
+    const std::int64_t last = std::min<std::int64_t>(rows.size(1), window);
     const at::Tensor sums =
-        recent.narrow(1, recent.size(1) - last, last).sum(1).sum(0).to(at::kFloat).contiguous();
+        rows.narrow(1, rows.size(1) - last, last).sum(1).sum(0).to(at::kFloat).contiguous();
     for (int i = 0; i < rows_.length(h); ++i) {
       Sum& sum = by_position[rows_.positions(h)[i]];
       sum.attention += sums.data_ptr<float>()[i];
@@ -122,7 +117,7 @@ void cut_while_decoding(const Decoder& decoder, LayerRows& rows, const LayerChoi
                         CutContext context) {
   ++rows.fed;
   const Policy* policy = find_policy(choice.policy);
-  if (!policy || !policy->score || !choice.budget || rows.fed % tokens_between_cuts(choice) != 0) {
+  if (!policy || !policy->score || !choice.budget || rows.fed % cut_interval(choice) != 0) {
     return;
   }
   context.phase = Phase::decode;

@@ -4,6 +4,7 @@
 
 #include "core/cache/decode_cut.h"
 #include "core/cache/keep.h"
+#include "core/cache/repeat.h"
 #include "core/error.h"
 #include "core/probe/head_list.h"
 
@@ -45,7 +46,7 @@ CutContext cut_context(const Model& model, int layer, int tokens, const LayerCho
 }
 
 CutLayer cut_layer(const Model& model, const LayerState& state, int layer, int tokens,
-                   const LayerChoice& choice, std::uint64_t seed) {
+                   const LayerChoice& choice, std::uint64_t seed, const RepeatSource& repeat) {
   CutLayer cut;
   const int heads = model.shape().kv_heads;
   if (const int window = model.config().windows[layer]; window > 0) {
@@ -54,7 +55,8 @@ CutLayer cut_layer(const Model& model, const LayerState& state, int layer, int t
   }
   const Policy* policy = find_policy(choice.policy);
   if (!policy->score) return cut;
-  const PromptView view(model.decoder(), state, cut_context(model, layer, tokens, choice, seed));
+  const PromptView view(model.decoder(), state, cut_context(model, layer, tokens, choice, seed),
+                        repeat);
   cut.scores = policy_scores(*policy, view, choice.params);
   cut.kept = keep_rows(*policy, choice, cut.scores, heads);
   return cut;
@@ -93,6 +95,7 @@ KvCache::KvCache(const Model& model, const Plan& plan, int room)
 at::Tensor KvCache::prefill(std::span<const int> ids, const CancelFlag* cancel) {
   const int tokens = static_cast<int>(ids.size());
   const LayerChoice keeps_all;
+  RepeatPasses repeats(plan_.of(Phase::prefill), tokens);
   return run_prompt(
       model_.decoder(), ids,
       [&](int layer, LayerState&& state) {
@@ -100,7 +103,9 @@ at::Tensor KvCache::prefill(std::span<const int> ids, const CancelFlag* cancel) 
         const LayerChoice& choice = full ? keeps_all : plan_.of(Phase::prefill)[layer];
         const QueryMemory asked =
             full ? QueryMemory{} : query_memory(plan_.of(Phase::decode)[layer]);
-        take(state, tokens, cut_layer(model_, state, layer, tokens, choice, plan_.seed),
+        repeats.advance(model_.decoder(), layer, state, cancel);
+        take(state, tokens,
+             cut_layer(model_, state, layer, tokens, choice, plan_.seed, repeats.source()),
              prompt_memory(model_, state, layer, tokens, asked));
       },
       cancel, /*chunk=*/0, /*wanted=*/1);

@@ -66,7 +66,7 @@ CutContext cut_context(const Model& model, int layer, int tokens, const LayerCho
 // One layer's cut: scores from the policy and kept rows by the keep rule. A layer with a sliding
 // window keeps its window, whatever the plan says.
 CutLayer cut_layer(const Model& model, const LayerState& state, int layer, int tokens,
-                   const LayerChoice& choice, std::uint64_t seed);
+                   const LayerChoice& choice, std::uint64_t seed, const RepeatSource& repeat = {});
 
 // Empty rows of a layer, with the memory its decode choice needs (null = full).
 LayerRows empty_rows(const Model& model, int layer, const LayerChoice* decode);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "core/cache/attend.h"
 #include "kernels/importance.h"
@@ -60,6 +61,15 @@ at::Tensor LayerView::output_norms() const {
     norms[head].copy_(outputs.abs_().sum(1));
   }
   return norms;
+}
+
+at::Tensor LayerView::repeat_attention(int) const {
+  throw std::logic_error("the context is repeated at the end of the prompt only");
+}
+
+at::Tensor PromptView::repeat_attention(int chunk) const {
+  if (!repeat_) throw std::logic_error("this cut was given no repeat pass");
+  return repeat_(chunk);
 }
 
 at::Tensor PromptView::keys() const { return state_.k.narrow(1, 0, tokens()); }

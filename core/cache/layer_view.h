@@ -2,12 +2,21 @@
 // What a policy may look at: the cached tokens of one layer at a cut. Knows torch.
 #include <ATen/ATen.h>
 
+#include <functional>
+#include <limits>
 #include <span>
+#include <utility>
 
 #include "core/cache/prompt_state.h"
 #include "core/plan/plan.h"
 
 namespace polykv {
+
+// As a window of attention_by_position: every query since the first token.
+constexpr int kEveryQuery = std::numeric_limits<int>::max();
+
+// What the repeat pass of a chunk size found in one layer: see LayerView::repeat_attention.
+using RepeatSource = std::function<at::Tensor(int chunk)>;
 
 // Everything about a cut that is not a tensor.
 struct CutContext {
@@ -50,7 +59,7 @@ class LayerView {
   // Summed over every query since the first token: (query_heads, tokens), O(tokens) memory.
   virtual at::Tensor attention_totals() const = 0;
   // attention_sums(window) averaged over all query heads of the layer that hold the token, by its
-  // original position: (kv_heads, tokens).
+  // original position: (kv_heads, tokens). With kEveryQuery: attention_totals() averaged so.
   virtual at::Tensor attention_by_position(int window) const = 0;
   // L1 norm over the hidden channels of Wo_h v for every query head: (query_heads, tokens).
   at::Tensor output_norms() const;
@@ -58,6 +67,9 @@ class LayerView {
   // At the end of the prompt only. Queries of positions [first, last) before RoPE, after the q norm
   // where there is one: (query_heads, last - first, head_dim).
   virtual at::Tensor queries_before_rope(int first, int last) const = 0;
+  // The largest softmax attention that a repeat of the tokens, `chunk` of them at a time, gives to
+  // each of them (core/cache/repeat.h): (kv_heads, tokens).
+  virtual at::Tensor repeat_attention(int chunk) const;
   // Cos and sin at any positions, also beyond the prompt.
   virtual RopeAngles angles(const at::Tensor& positions) const = 0;
 
@@ -73,8 +85,12 @@ class LayerView {
 // The first `context.tokens` tokens of a full-cache run.
 class PromptView : public LayerView {
  public:
-  PromptView(const Decoder& decoder, const LayerState& state, const CutContext& context)
-      : LayerView(context, decoder.config().shape), decoder_(decoder), state_(state) {}
+  PromptView(const Decoder& decoder, const LayerState& state, const CutContext& context,
+             RepeatSource repeat = {})
+      : LayerView(context, decoder.config().shape),
+        decoder_(decoder),
+        state_(state),
+        repeat_(std::move(repeat)) {}
 
   at::Tensor keys() const override;
   at::Tensor values() const override;
@@ -84,12 +100,14 @@ class PromptView : public LayerView {
   at::Tensor attention_totals() const override;
   at::Tensor attention_by_position(int window) const override;
   at::Tensor queries_before_rope(int first, int last) const override;
+  at::Tensor repeat_attention(int chunk) const override;
   RopeAngles angles(const at::Tensor& positions) const override;
 
  private:
   at::Tensor output_weight() const override;
   const Decoder& decoder_;
   const LayerState& state_;
+  RepeatSource repeat_;
 };
 
 // Attention of the queries at positions [first, last) over the keys 0 .. last - 1 of one layer of

@@ -65,12 +65,15 @@ std::string expectation(const ParamSpec& spec) {
       return "true or false";
     case ParamKind::choice:
       return "one of " + joined(split_choices(spec.choices));
+    case ParamKind::text:
+      return "a text";
   }
   return "";
 }
 
 bool fits(const ParamValue& value, const ParamSpec& spec) {
   if (spec.kind == ParamKind::flag) return std::holds_alternative<bool>(value);
+  if (spec.kind == ParamKind::text) return std::holds_alternative<std::string>(value);
   if (spec.kind == ParamKind::choice) {
     const std::string* word = std::get_if<std::string>(&value);
     if (word == nullptr) return false;
@@ -101,6 +104,11 @@ bool flag_param(const Params& given, std::span<const ParamSpec> specs, const std
 
 std::string choice_param(const Params& given, std::span<const ParamSpec> specs,
                          const std::string& name) {
+  return value_of<std::string>(given, specs, name);
+}
+
+std::string text_param(const Params& given, std::span<const ParamSpec> specs,
+                       const std::string& name) {
   return value_of<std::string>(given, specs, name);
 }
 

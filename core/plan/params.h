@@ -11,7 +11,7 @@ namespace polykv {
 using ParamValue = std::variant<double, bool, std::string>;  // numbers are doubles, also integers
 using Params = std::map<std::string, ParamValue>;
 
-enum class ParamKind { integer, number, flag, choice };
+enum class ParamKind { integer, number, flag, choice, text };
 
 struct ParamSpec {
   const char* name;
@@ -28,6 +28,8 @@ int integer_param(const Params& given, std::span<const ParamSpec> specs, const s
 bool flag_param(const Params& given, std::span<const ParamSpec> specs, const std::string& name);
 std::string choice_param(const Params& given, std::span<const ParamSpec> specs,
                          const std::string& name);
+std::string text_param(const Params& given, std::span<const ParamSpec> specs,
+                       const std::string& name);
 
 // Throws an input Error that starts with `where` ("plan.json: layer 3 prefill") when a name is
 // unknown, a type is wrong or a value is out of range; the message names what was expected.

@@ -127,7 +127,8 @@ struct Reader {  // what every message needs
     if (!fault.empty()) fail(where, fault);
     choice.budget = read_budget(layer, choice.policy == "full", where);
     choice.params = read_params(layer, where);
-    check_params(choice.params, find_policy(choice.policy)->params, origin + ": " + where);
+    check_params(choice.params, param_specs(*find_policy(choice.policy), choice.params, phase),
+                 origin + ": " + where);
     choice.extra = unknown_keys(layer, {"policy", "budget", "params"}).dump();
     return choice;
   }

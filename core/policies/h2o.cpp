@@ -1,6 +1,7 @@
 #include <ATen/ATen.h>
 
 #include "core/cache/layer_view.h"
+#include "core/policies/pooling.h"
 #include "core/policies/rows.h"
 
 namespace polykv {
@@ -19,13 +20,14 @@ Protected protect(const Params& params, int budget, int) {
 }
 
 at::Tensor score(const LayerView& view, const Params& params) {
-  const ModelShape& s = view.shape();
-  const int n = view.tokens();
-  at::Tensor sums = view.attention_totals();
+  const at::Tensor sums = view.attention_totals();
+  at::Tensor scores = group_mean(view, sums);
   if (flag_param(params, kParams, "normalise")) {
-    sums = sums / at::arange(n, 0, -1, at::kFloat);  // token k is seen by the queries k .. n - 1
+    // A token is seen by the query of its own position and all later ones, up to the newest token.
+    const at::Tensor positions = view.positions();
+    scores = scores / (positions.max() + 1 - positions).to(at::kFloat);
   }
-  return sums.view({s.kv_heads, s.query_heads / s.kv_heads, n}).mean(1);
+  return scores;
 }
 
 }  // namespace

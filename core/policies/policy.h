@@ -29,6 +29,7 @@ enum Need : unsigned {
   kNeedsOutput = 32,      // the output projection
   kNeedsQueryStats = 64,  // queries before RoPE
   kNeedsRepeat = 128,     // an extra pass that repeats the context
+  kNeedsFile = 256,       // trained numbers, in a file that the user gives
 };
 enum PhaseMask : unsigned { kPrefill = 1, kDecode = 2 };
 enum class Sharing { per_kv_head, layer, ragged };  // who shares one index set
@@ -70,6 +71,18 @@ struct Policy {                             // one row
 // What the keep rule gets for one layer: rows score rows of `tokens` tokens, the choice's budget
 // (all tokens when it has none) and the policy's protected tokens.
 SelectShape keep_shape(const Policy& policy, const LayerChoice& choice, int rows, int tokens);
+
+// The parameters a choice of the policy may give in a phase: its own, those of the inner policy it
+// names (an own parameter hides an inner one of the same name) and, while decoding, `every`.
+std::vector<ParamSpec> param_specs(const Policy& policy, const Params& given, Phase phase);
+// The policy's needs and those of the inner policy that the parameters name.
+unsigned needs_of(const Policy& policy, const Params& given);
+// Decode phase: a layer is cut after every so many fed tokens.
+int cut_interval(const LayerChoice& decode);
+// Whether it runs with nothing but the model: no head list, no file.
+inline bool stands_alone(const Policy& policy) {
+  return (policy.needs & (kNeedsHeads | kNeedsFile)) == 0;
+}
 
 std::span<const Policy> policies();
 const Policy* find_policy(const std::string& id);  // null when unknown

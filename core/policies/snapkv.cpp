@@ -1,8 +1,7 @@
 #include <ATen/ATen.h>
 
-#include <algorithm>
-
 #include "core/cache/layer_view.h"
+#include "core/policies/pooling.h"
 #include "core/policies/rows.h"
 
 namespace polykv {
@@ -19,24 +18,14 @@ Protected protect(const Params& params, int, int) {
 }
 
 at::Tensor score(const LayerView& view, const Params& params) {
-  const ModelShape& s = view.shape();
   const int n = view.tokens(), window = integer_param(params, kParams, "window");
   const int kernel = integer_param(params, kParams, "kernel");
-  at::Tensor scores = at::zeros({s.kv_heads, n}, at::kFloat);
   const int candidates = n - window;
-  if (candidates <= 0) return scores;  // every token is inside the window and protected
-  const at::Tensor mean =
-      (view.attention_sums(window).narrow(1, 0, candidates) / double(window)).unsqueeze(0);
-  // Zero padding counts in the average; an even kernel leaves one column too many.
-  const at::Tensor pooled =
-      (choice_param(params, kParams, "pool") == "avg"
-           ? at::avg_pool1d(mean, kernel, 1, kernel / 2, false, /*count_include_pad=*/true)
-           : at::max_pool1d(mean, kernel, 1, kernel / 2))
-          .squeeze(0)
-          .narrow(1, 0, candidates);
-  scores.narrow(1, 0, candidates)
-      .copy_(pooled.reshape({s.kv_heads, s.query_heads / s.kv_heads, candidates}).mean(1));
-  return scores;
+  if (candidates <= 0) return at::zeros({view.shape().kv_heads, n}, at::kFloat);  // all protected
+  const at::Tensor mean = view.attention_sums(window).narrow(1, 0, candidates) / double(window);
+  const bool average = choice_param(params, kParams, "pool") == "avg";
+  return with_window(
+      group_mean(view, average ? average_pool(mean, kernel) : max_pool(mean, kernel)), n);
 }
 
 }  // namespace

@@ -77,6 +77,12 @@ std::string score_key(const LayerChoice& choice, QueryVisibility query, std::uin
   return key;
 }
 
+RepeatSource case_repeat(const Model& model, const CaseState& state, int layer, int tokens) {
+  return [&model, &state, layer, tokens](int chunk) {
+    return state.repeats.attention(model.decoder(), state.full, layer, tokens, chunk);
+  };
+}
+
 std::shared_ptr<const LayerScores> case_scores(const Model& model, CaseState& state, int layer,
                                                const LayerChoice& choice, QueryVisibility query,
                                                std::uint64_t seed) {
@@ -86,7 +92,8 @@ std::shared_ptr<const LayerScores> case_scores(const Model& model, CaseState& st
   if (!slot) {
     const int tokens = state.cut_tokens(query);
     const PromptView view(model.decoder(), state.full.layers[layer],
-                          cut_context(model, layer, tokens, choice, seed));
+                          cut_context(model, layer, tokens, choice, seed),
+                          case_repeat(model, state, layer, tokens));
     slot = std::make_shared<LayerScores>(
         policy_scores(*find_policy(choice.policy), view, choice.params));
   }

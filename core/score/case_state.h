@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/cache/kv_cache.h"
+#include "core/cache/repeat.h"
 #include "core/plan/plan.h"
 #include "core/probe/case.h"
 #include "core/score/proxy.h"
@@ -26,6 +27,8 @@ struct CaseState {
   // per layer: what decode policies go on from, by what they ask for; computed on first need.
   std::vector<std::map<std::string, PromptMemory>> memory;
 
+  mutable RepeatStore repeats;  // for policies that read the context twice; made on first need
+
   int context() const { return static_cast<int>(source.context.size()); }
   int question() const { return static_cast<int>(source.question.size()); }
   int answer() const { return static_cast<int>(source.answer.size()); }
@@ -44,6 +47,9 @@ const PromptMemory& case_memory(const Model& model, CaseState& state, int layer,
 std::shared_ptr<const LayerScores> case_scores(const Model& model, CaseState& state, int layer,
                                                const LayerChoice& choice, QueryVisibility query,
                                                std::uint64_t seed);
+
+// For the view of a cut that sees the case's first `tokens` tokens; the case must outlive it.
+RepeatSource case_repeat(const Model& model, const CaseState& state, int layer, int tokens);
 
 // Key under which case_scores keeps a vector; "" for `full`.
 std::string score_key(const LayerChoice& choice, QueryVisibility query, std::uint64_t seed);

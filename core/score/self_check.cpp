@@ -77,7 +77,9 @@ std::vector<CheckLight> self_check(std::shared_ptr<const Model> model, const Can
   Plan mixed = uniform("snapkv", kBudget);
   std::vector<std::string> evicting;
   for (const Policy& policy : policies()) {
-    if (policy.score && (policy.phases & kPrefill)) evicting.emplace_back(policy.id);
+    if (policy.score && (policy.phases & kPrefill) && stands_alone(policy)) {
+      evicting.emplace_back(policy.id);
+    }
   }
   for (int l = 0; l < shape.layers; ++l) {
     mixed.of(Phase::prefill)[l].policy = evicting[l % evicting.size()];

@@ -86,7 +86,10 @@ double attention_cosine(const Model& m, const CaseState& c, int layer, const Set
 // What the settings' cut keeps: everything in a layer with a sliding window, which no plan changes.
 Kept kept_by_cut(const Model& m, const CaseState& c, int layer, const Settings& s) {
   if (m.config().windows[layer] > 0) return {};
-  return cut_layer(m, c.full.layers[layer], layer, c.cut_tokens(s.query), s.cut, s.seed).kept;
+  const int tokens = c.cut_tokens(s.query);
+  return cut_layer(m, c.full.layers[layer], layer, tokens, s.cut, s.seed,
+                   case_repeat(m, c, layer, tokens))
+      .kept;
 }
 
 double mass_evicted(const Model& m, const CaseState& c, int layer, const Settings& s) {
