@@ -1,5 +1,6 @@
 // `policies`: the tables of policies, allocators and layer signals.
 #include <iostream>
+#include <utility>
 
 #include "app/commands/options.h"
 #include "app/commands/table.h"
@@ -80,6 +81,32 @@ std::string needs_text(const Allocator& allocator) {
   return text.empty() ? "-" : text;
 }
 
+std::vector<std::string> need_words(const Policy& policy) {
+  constexpr std::pair<unsigned, const char*> kWords[] = {{kNeedsKeys, "keys"},
+                                                         {kNeedsValues, "values"},
+                                                         {kNeedsWindow, "window"},
+                                                         {kNeedsAllQueries, "all_queries"},
+                                                         {kNeedsHeads, "head_list"},
+                                                         {kNeedsOutput, "output_projection"},
+                                                         {kNeedsQueryStats, "query_statistics"},
+                                                         {kNeedsRepeat, "repeat_pass"},
+                                                         {kNeedsFile, "file"}};
+  std::vector<std::string> words;
+  for (const auto& [need, word] : kWords) {
+    if (policy.needs & need) words.emplace_back(word);
+  }
+  for (const ParamSpec& spec : policy.params) {
+    if (spec.name == std::string("inner")) words.emplace_back("what_inner_needs");
+  }
+  return words;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
+  return text.empty() ? "-" : text;
+}
+
 std::vector<std::string> phases_of(const Policy& policy) {
   std::vector<std::string> phases;
   if (policy.phases & kPrefill) phases.push_back("prefill");
@@ -89,18 +116,20 @@ std::vector<std::string> phases_of(const Policy& policy) {
 
 int run(const Options& given) {
   Json all_policies = Json::array(), all_allocators = Json::array();
-  Table policy_table({"policy", "phases", "parameters", "keeps"});
+  Table policy_table({"policy", "parameters", "keeps"});
+  Table use_table({"policy", "phases", "reads the question", "one choice per", "needs", "paper"});
   for (const Policy& policy : policies()) {
-    std::string phases;
-    for (const std::string& phase : phases_of(policy))
-      phases += (phases.empty() ? "" : " ") + phase;
-    policy_table.add({policy.id, phases, text_of(policy.params), policy.summary});
+    policy_table.add({policy.id, text_of(policy.params), policy.summary});
+    use_table.add({policy.id, joined(phases_of(policy)), policy.reads_queries ? "yes" : "no",
+                   sharing_word(policy.sharing), joined(need_words(policy)), policy.paper});
     all_policies.push_back({{"id", policy.id},
+                            {"code", policy.code},
                             {"summary", policy.summary},
                             {"paper", policy.paper},
                             {"params", json_of(policy.params)},
                             {"phases", phases_of(policy)},
                             {"sharing", sharing_word(policy.sharing)},
+                            {"needs", need_words(policy)},
                             {"reads_queries", policy.reads_queries}});
   }
   Table allocator_table({"allocator", "reads", "parameters", "shares the total"});
@@ -125,6 +154,9 @@ int run(const Options& given) {
     return 0;
   }
   policy_table.print(std::cout, true);
+  std::cout << "\nWhile decoding every policy also takes every=1: cut after every so many fed "
+               "tokens.\nA policy with `inner` takes the parameters of that policy too.\n\n";
+  use_table.print(std::cout, true);
   std::cout << "\n";
   allocator_table.print(std::cout, true);
   std::cout << "\n";

@@ -32,7 +32,8 @@ bool has_scores(const ProxyData& data, const Plan& plan) {
     if (policy == nullptr || policy->protect == nullptr ||
         data.choices[l].policy != layers[l].policy ||
         (policy->scores_follow_budget && data.choices[l].budget != layers[l].budget) ||
-        !same_params(data.choices[l].params, layers[l].params, policy->params)) {
+        !same_params(data.choices[l].params, layers[l].params,
+                     param_specs(*policy, layers[l].params, Phase::prefill))) {
       return false;
     }
     for (const ProxyCase& each : data.cases) {

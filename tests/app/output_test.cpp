@@ -329,9 +329,24 @@ TEST_CASE("policies lists what a plan can name, with parameters and phases") {
     }
   }
   for (const Json& allocator : tables.at("allocators")) allocator_ids.push_back(allocator.at("id"));
-  for (const char* id : {"full", "random", "streaming_llm", "snapkv", "h2o", "tova", "knorm"}) {
+  CHECK(ids.size() == 25);
+  for (const char* id : {"full", "random", "streaming_llm", "snapkv", "adakv", "cam", "duo"}) {
     CHECK(std::count(ids.begin(), ids.end(), id) == 1);
   }
+  const auto policy = [&](const std::string& id) {
+    for (const Json& row : tables.at("policies")) {
+      if (row.at("id") == id) return row;
+    }
+    return Json();
+  };
+  CHECK(policy("compresskv").at("needs") == Json({"keys", "window", "head_list"}));
+  CHECK(policy("compresskv").at("reads_queries") == true);
+  CHECK(policy("keydiff").at("reads_queries") == false);
+  CHECK(policy("criticalkv").at("needs") ==
+        Json({"values", "output_projection", "what_inner_needs"}));
+  CHECK(policy("headkv").at("sharing") == "ragged");
+  CHECK(policy("cake").at("phases") == Json({"prefill", "decode"}));
+  CHECK(policy("lagkv").at("paper") == "arXiv 2504.04704");
   for (const char* id : {"uniform", "pyramid", "proportional", "cake", "error", "zigzag",
                          "hull_greedy", "global_topk"}) {
     CHECK(std::count(allocator_ids.begin(), allocator_ids.end(), id) == 1);
@@ -446,6 +461,9 @@ TEST_CASE("without --json a table stands on standard output and nothing on stand
   CHECK(ran.code == 0);
   CHECK(ran.err.empty());
   CHECK(ran.out.find("streaming_llm") != std::string::npos);
+  for (const char* head : {"phases", "reads the question", "needs", "paper", "every=1"}) {
+    CHECK(ran.out.find(head) != std::string::npos);
+  }
 }
 
 TEST_CASE("a build without CUDA says so when asked for it") {

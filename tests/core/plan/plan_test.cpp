@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/policies/policy.h"
 
 using namespace polykv;
 using Catch::Contains;
@@ -213,6 +214,51 @@ TEST_CASE("parameters are checked against the policy's own") {
   CHECK_THAT(error_with({{"window", nullptr}}), Contains("'window'"));
   CHECK_THAT(error_with({{"pool", "median"}}), Contains("'pool'") && Contains("avg, max"));
   CHECK_THAT(error_with(Json::array({1})), Contains("layer 1 prefill: params"));
+}
+
+TEST_CASE("a policy with an inner policy takes that one's parameters, and no others") {
+  const auto error_with = [](const Json& params) {
+    return error_after([&](Json& p) {
+      layer_of(p, 1)["policy"] = "adakv";
+      layer_of(p, 1)["params"] = params;
+    });
+  };
+  CHECK(error_with({{"alpha", 0.5}}) == "no error");
+  CHECK(error_with({{"inner", "snapkv"}, {"window", 16}, {"pool", "max"}}) == "no error");
+  CHECK(error_with({{"inner", "cake"}, {"gamma", 1}}) == "no error");
+  CHECK_THAT(error_with({{"inner", "cake"}, {"kernel", 5}}),
+             Contains("layer 1 prefill") && Contains("'kernel' is unknown"));
+  CHECK_THAT(error_with({{"inner", "knorm"}}),
+             Contains("'inner'") && Contains("expected_attention"));
+  CHECK_THAT(error_with({{"inner", 3}}), Contains("'inner'"));
+  CHECK_THAT(error_with({{"window", 0}}), Contains("'window'"));
+}
+
+TEST_CASE("every policy takes `every` while decoding, and none at the prompt") {
+  const auto error_with = [](const char* phase, const Json& every) {
+    return error_after([&](Json& p) {
+      p["decode"]["layers"][1] = {{"policy", "h2o"}, {"budget", 64}};
+      layer_of(p, 1, phase)["params"] = {{"every", every}};
+    });
+  };
+  CHECK(error_with("decode", 1) == "no error");
+  CHECK(error_with("decode", 100) == "no error");
+  CHECK_THAT(error_with("decode", 0), Contains("layer 1 decode") && Contains("'every'"));
+  CHECK_THAT(error_with("decode", 1.5), Contains("'every'"));
+  CHECK_THAT(error_with("prefill", 1), Contains("'every' is unknown"));
+  CHECK(cut_interval({.policy = "h2o", .budget = 64, .params = {}}) == 1);
+  CHECK(cut_interval({.policy = "h2o", .budget = 64, .params = {{"every", 8.0}}}) == 8);
+}
+
+TEST_CASE("a file parameter is a text") {
+  const auto error_with = [](const Json& file) {
+    return error_after([&](Json& p) {
+      layer_of(p, 1)["policy"] = "qfilter";
+      layer_of(p, 1)["params"] = {{"file", file}};
+    });
+  };
+  CHECK(error_with("filters.json") == "no error");
+  CHECK_THAT(error_with(7), Contains("'file' must be a text"));
 }
 
 TEST_CASE("wrong types and words name the key") {
