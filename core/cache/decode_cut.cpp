@@ -125,22 +125,27 @@ void cut_while_decoding(const Decoder& decoder, LayerRows& rows, const LayerChoi
   // Heads of one length are cut together, ragged ones each on its own.
   const int heads = rows.shape().kv_heads, together = rows.even() ? heads : 1;
   const LayerRows before = policy->merge ? rows.copy() : LayerRows();  // merging reads what leaves
-  std::vector<std::pair<int, Kept>>
-      cuts;  // all are decided first: policies look at the whole layer
+  struct Cut {
+    int first_head;
+    LayerScores scores;
+    Kept slots;
+  };
+  std::vector<Cut> cuts;  // all are decided first: policies look at the whole layer
   for (int first = 0; first < heads; first += together) {
     context.tokens = rows.length(first);
     if (context.tokens <= context.budget) continue;
     const DecodeView view(decoder, rows, context, first, together);
     std::vector<std::span<const std::int32_t>> held;
     for (int h = 0; h < together; ++h) held.emplace_back(rows.positions(first + h));
-    cuts.emplace_back(first, keep_rows(*policy, choice, policy_scores(*policy, view, choice.params),
-                                       together, held));
+    LayerScores scores = policy_scores(*policy, view, choice.params);
+    Kept slots = keep_rows(*policy, choice, scores, together, held);
+    cuts.push_back({first, std::move(scores), std::move(slots)});
   }
-  for (const auto& [first, slots] : cuts) {
+  for (const auto& [first, scores, slots] : cuts) {
     rows.keep(first, slots);
     if (!policy->merge) continue;
     context.tokens = before.length(first);
-    rows.merge(*policy, DecodeView(decoder, before, context, first, together), slots,
+    rows.merge(*policy, DecodeView(decoder, before, context, first, together), scores, slots,
                choice.params);
   }
 }

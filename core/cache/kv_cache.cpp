@@ -69,12 +69,15 @@ LayerRows empty_rows(const Model& model, int layer, const LayerChoice* decode) {
 }
 
 void fill_cut(const Model& model, LayerRows& rows, const LayerState& state, int layer, int tokens,
-              const LayerChoice& choice, std::uint64_t seed, const Kept& kept, int room) {
+              const LayerChoice& choice, std::uint64_t seed, const Kept& kept,
+              const LayerScores* scores, int room) {
   rows.fill(state, tokens, kept, room);
   const Policy* policy = find_policy(choice.policy);
-  if (kept.everything() || !policy || !policy->merge || model.config().windows[layer] > 0) return;
+  if (kept.everything() || !scores || !policy || !policy->merge ||
+      model.config().windows[layer] > 0)
+    return;
   const PromptView view(model.decoder(), state, cut_context(model, layer, tokens, choice, seed));
-  rows.merge(*policy, view, kept, choice.params);
+  rows.merge(*policy, view, *scores, kept, choice.params);
 }
 
 PromptMemory prompt_memory(const Model& model, const LayerState& state, int layer, int tokens,
@@ -117,7 +120,7 @@ void KvCache::take(const LayerState& state, int tokens, CutLayer cut, const Prom
   const LayerChoice keeps_all;
   LayerRows rows = empty_rows(model_, layer, full ? nullptr : &plan_.of(Phase::decode)[layer]);
   fill_cut(model_, rows, state, layer, tokens, full ? keeps_all : plan_.of(Phase::prefill)[layer],
-           plan_.seed, cut.kept, room_);
+           plan_.seed, cut.kept, &cut.scores, room_);
   if (!rows.memory().empty()) rows.fill_memory(memory.totals, memory.recent);
   rows_.push_back(std::move(rows));
   cuts_.push_back(std::move(cut));

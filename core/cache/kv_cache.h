@@ -71,9 +71,11 @@ CutLayer cut_layer(const Model& model, const LayerState& state, int layer, int t
 // Empty rows of a layer, with the memory its decode choice needs (null = full).
 LayerRows empty_rows(const Model& model, int layer, const LayerChoice* decode);
 
-// Fills rows with what the cut kept; a merging policy folds the evicted rows into them.
+// Fills rows with what the cut kept; a merging policy folds the evicted rows into them by its
+// scores (null only where nothing was evicted by a score).
 void fill_cut(const Model& model, LayerRows& rows, const LayerState& state, int layer, int tokens,
-              const LayerChoice& choice, std::uint64_t seed, const Kept& kept, int room);
+              const LayerChoice& choice, std::uint64_t seed, const Kept& kept,
+              const LayerScores* scores, int room);
 
 PromptMemory prompt_memory(const Model& model, const LayerState& state, int layer, int tokens,
                            const QueryMemory& asked);

@@ -212,15 +212,15 @@ void LayerRows::keep(int first_head, const Kept& slots) {
   }
 }
 
-void LayerRows::merge(const Policy& policy, const LayerView& view, const Kept& kept,
-                      const Params& params) {
+void LayerRows::merge(const Policy& policy, const LayerView& view, const LayerScores& scores,
+                      const Kept& kept, const Params& params) {
   std::vector<at::Tensor> k, v;
   for (int h = 0; h < view.shape().kv_heads; ++h) {
     k.push_back(keys(view.first_kv_head() + h).to(at::kFloat));
     v.push_back(values(view.first_kv_head() + h).to(at::kFloat));
   }
   at::Tensor merged_k = at::stack(k), merged_v = at::stack(v);
-  policy.merge(view, kept, params, merge_memory_, merged_k, merged_v);
+  policy.merge(view, scores, kept, params, merge_memory_, merged_k, merged_v);
   for (int h = 0; h < view.shape().kv_heads; ++h) {
     keys(view.first_kv_head() + h).copy_(merged_k[h]);
     values(view.first_kv_head() + h).copy_(merged_v[h]);

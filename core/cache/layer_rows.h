@@ -43,7 +43,8 @@ class LayerRows {
   void keep(int first_head, const Kept& slots);
   // Folds what the cut of the view evicts into the rows of all heads that stay, which this holds
   // already and in which the slots of `kept` were gathered.
-  void merge(const Policy& policy, const LayerView& view, const Kept& kept, const Params& params);
+  void merge(const Policy& policy, const LayerView& view, const LayerScores& scores,
+             const Kept& kept, const Params& params);
   // Forgets what was appended since the last fill.
   void rewind();
   LayerRows copy() const;  // with memory of its own

@@ -53,14 +53,16 @@ at::Tensor attention_sums(const Decoder& decoder, const LayerState& state, int l
 }
 
 at::Tensor LayerView::output_norms() const {
-  const int heads = shape_.query_heads, d = shape_.head_dim;
-  const at::Tensor weight = output_weight(), value = values();
-  at::Tensor norms = at::empty({heads, tokens()}, at::kFloat);
-  for (int head = 0; head < heads; ++head) {
-    const at::Tensor outputs = at::mm(value[head / group()], weight.narrow(1, head * d, d).t());
-    norms[head].copy_(outputs.abs_().sum(1));
-  }
-  return norms;
+  return remembered("output norms", [&] {
+    const int heads = shape_.query_heads, d = shape_.head_dim;
+    const at::Tensor weight = output_weight(), value = values();
+    at::Tensor norms = at::empty({heads, tokens()}, at::kFloat);
+    for (int head = 0; head < heads; ++head) {
+      const at::Tensor outputs = at::mm(value[head / group()], weight.narrow(1, head * d, d).t());
+      norms[head].copy_(outputs.abs_().sum(1));
+    }
+    return norms;
+  });
 }
 
 at::Tensor LayerView::repeat_attention(int) const {
@@ -86,8 +88,10 @@ at::Tensor PromptView::attention_rows(int window) const {
 }
 
 at::Tensor PromptView::attention_sums(int window) const {
-  return polykv::attention_sums(decoder_, state_, layer(), std::max(0, tokens() - window),
-                                tokens());
+  const int first = std::max(0, tokens() - window);
+  return remembered("attention sums from " + std::to_string(first), [&] {
+    return polykv::attention_sums(decoder_, state_, layer(), first, tokens());
+  });
 }
 
 at::Tensor PromptView::attention_totals() const { return attention_sums(tokens()); }

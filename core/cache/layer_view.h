@@ -4,7 +4,9 @@
 
 #include <functional>
 #include <limits>
+#include <map>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "core/cache/prompt_state.h"
@@ -18,12 +20,16 @@ constexpr int kEveryQuery = std::numeric_limits<int>::max();
 // What the repeat pass of a chunk size found in one layer: see LayerView::repeat_attention.
 using RepeatSource = std::function<at::Tensor(int chunk)>;
 
-// Everything about a cut that is not a tensor.
+// Tensors of a cut that do not depend on policy or budget, kept by name for the next policy.
+using LayerMemo = std::map<std::string, at::Tensor>;
+
+// Everything about a cut beside keys, values and queries.
 struct CutContext {
   int layer = 0, tokens = 0, budget = 0;  // tokens in the cache; budget per kv head
   Phase phase = Phase::prefill;
   std::uint64_t seed = 0;               // of the plan
   std::span<const int> ranked_heads{};  // query heads of this layer, best SRH first; empty = none
+  LayerMemo* memo = nullptr;            // of this layer and prompt; null = nothing is kept
   std::vector<float> head_scores{};     // per query head of this layer; empty = none
 };
 
@@ -74,6 +80,14 @@ class LayerView {
   virtual RopeAngles angles(const at::Tensor& positions) const = 0;
 
  protected:
+  // What `make` gives, from the memo where it is there already.
+  template <class Make>
+  at::Tensor remembered(const std::string& name, const Make& make) const {
+    if (!context_.memo) return make();
+    at::Tensor& kept = (*context_.memo)[name + " of " + std::to_string(context_.tokens)];
+    if (!kept.defined()) kept = make();
+    return kept;
+  }
   virtual at::Tensor output_weight() const = 0;  // (hidden, query_heads * head_dim)
 
  private:

@@ -27,16 +27,17 @@ at::Tensor score(const LayerView& view, const Params&) {
 // An evicted value is added, in equal parts, to the next M kept values (fewer at the end), with
 // probability clamp(a / mean a of those tokens, 0, 1). One draw per seed, layer and original
 // position, so that kv heads agree. Keys stay as they are.
-void merge(const LayerView& view, const Kept& kept, const Params& params, std::vector<double>&,
-           at::Tensor&, at::Tensor& v) {
-  const int n = view.tokens(), most = integer_param(params, kParams, "M");
-  const at::Tensor sums = view.attention_by_position(kEveryQuery);
+void merge(const LayerView& view, const LayerScores& scores, const Kept& kept, const Params& params,
+           std::vector<double>&, at::Tensor&, at::Tensor& v) {
+  const int n = view.tokens(), dim = view.shape().head_dim,
+            most = integer_param(params, kParams, "M");
   const at::Tensor values = view.values(), positions = view.positions().contiguous();
   for (int h = 0; h < view.shape().kv_heads; ++h) {
     const std::span<const std::int32_t> slots = kept.head(h);
     const int count = static_cast<int>(slots.size());
-    const at::Tensor attention = sums[h].contiguous();
-    const float* a = attention.data_ptr<float>();
+    const float* a = scores.scores.data() + (scores.rows == 1 ? 0 : std::size_t(h) * n);
+    const at::Tensor evicted = values[h].contiguous();
+    float* rows = v[h].data_ptr<float>();  // contiguous: the cache's own copy
     const std::int64_t* position = positions.data_ptr<std::int64_t>() + std::int64_t{h} * n;
     for (int slot = 0, next = 0; slot < n; ++slot) {  // next: the first kept row behind the slot
       if (next < count && slots[next] == slot) {
@@ -49,7 +50,12 @@ void merge(const LayerView& view, const Kept& kept, const Params& params, std::v
       for (int i = next; i < next + window; ++i) mean += a[slots[i]] / double(window);
       const double draw = uniform_draw(view.seed(), view.layer(), position[slot]);
       if (!(draw * mean < a[slot])) continue;
-      v[h].narrow(0, next, window).add_(values[h][slot] / double(window));
+      const float* value = evicted.data_ptr<float>() + std::ptrdiff_t{slot} * dim;
+      for (int i = next; i < next + window; ++i) {
+        for (int c = 0; c < dim; ++c) {
+          rows[std::ptrdiff_t{i} * dim + c] += value[c] / static_cast<float>(window);
+        }
+      }
     }
   }
 }

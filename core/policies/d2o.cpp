@@ -34,7 +34,7 @@ at::Tensor unit(const at::Tensor& keys) {
 // Each evicted token above the running threshold goes to the kept key nearest to it. A kept row
 // becomes the mean of itself and its evicted ones with weights exp(cosine), e for itself; keys and
 // values alike, post-RoPE as published. memory: the threshold of every kv head.
-void merge(const LayerView& view, const Kept& kept, const Params& params,
+void merge(const LayerView& view, const LayerScores&, const Kept& kept, const Params& params,
            std::vector<double>& memory, at::Tensor& k, at::Tensor& v) {
   const at::Tensor keys = view.keys(), values = view.values();
   const int n = view.tokens(), heads = view.shape().kv_heads, first = view.first_kv_head();

@@ -46,11 +46,12 @@ struct SplitInput {
   int kv_heads = 0;
 };
 
-// Folds the evicted keys and values of the view into kept ones; k and v (kv_heads, rows kept,
+// Folds the evicted keys and values of the view into kept ones; scores: the policy's own at this
+// cut; k and v (kv_heads, rows kept,
 // head_dim) are the cache's own copies of the kept rows. memory: numbers of this layer that last
 // from one cut to the next of a sequence, empty at its first.
-using MergeFn = void (*)(const LayerView&, const Kept& kept, const Params&,
-                         std::vector<double>& memory, at::Tensor& k, at::Tensor& v);
+using MergeFn = void (*)(const LayerView&, const LayerScores& scores, const Kept& kept,
+                         const Params&, std::vector<double>& memory, at::Tensor& k, at::Tensor& v);
 
 struct Policy {                             // one row
   const char *id, *code, *summary, *paper;  // code: two letters for narrow columns

@@ -54,6 +54,7 @@ CaseState prefill_case(const Decoder& decoder, Case source, const CancelFlag* ca
   }
   state.scores.resize(s.layers);
   state.memory.resize(s.layers);
+  state.memo.resize(s.layers);
   return state;
 }
 
@@ -91,8 +92,9 @@ std::shared_ptr<const LayerScores> case_scores(const Model& model, CaseState& st
   std::shared_ptr<const LayerScores>& slot = state.scores[layer][key];
   if (!slot) {
     const int tokens = state.cut_tokens(query);
-    const PromptView view(model.decoder(), state.full.layers[layer],
-                          cut_context(model, layer, tokens, choice, seed),
+    CutContext context = cut_context(model, layer, tokens, choice, seed);
+    context.memo = &state.memo[layer];
+    const PromptView view(model.decoder(), state.full.layers[layer], context,
                           case_repeat(model, state, layer, tokens));
     slot = std::make_shared<LayerScores>(
         policy_scores(*find_policy(choice.policy), view, choice.params));

@@ -27,6 +27,7 @@ struct CaseState {
   // per layer: what decode policies go on from, by what they ask for; computed on first need.
   std::vector<std::map<std::string, PromptMemory>> memory;
 
+  std::vector<LayerMemo> memo;  // per layer: what several policies read
   mutable RepeatStore repeats;  // for policies that read the context twice; made on first need
 
   int context() const { return static_cast<int>(source.context.size()); }

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "core/cache/decode_cut.h"
 
@@ -62,35 +63,52 @@ TailRun::TailRun(const Model& model, std::vector<CaseState>& cases, QueryVisibil
   inputs_[0] = at::cat(first_inputs);
 }
 
+// Cases side by side; one alone gets all threads.
+template <class Work>
+void TailRun::over_cases(const Work& work) const {
+  if (cases_.size() == 1) return work(0);
+  at::parallel_for(0, static_cast<std::int64_t>(cases_.size()), 1,
+                   [&](std::int64_t begin, std::int64_t end) {
+                     const at::InferenceMode guard;  // thread-local
+                     for (std::int64_t b = begin; b < end; ++b) work(static_cast<std::size_t>(b));
+                   });
+}
+
 bool TailRun::select_layer(int layer, const LayerChoice& choice, std::uint64_t seed) {
+  std::atomic<bool> changed = false;
+  over_cases([&](std::size_t b) {
+    if (select_case(layer, b, choice, seed)) changed = true;
+  });
+  return changed;
+}
+
+// True when other rows are in the slot than before.
+bool TailRun::select_case(int layer, std::size_t b, const LayerChoice& choice, std::uint64_t seed) {
   const int heads = model_.shape().kv_heads;
   const Policy* policy = find_policy(choice.policy);
   const std::string key =
       "k " + score_key(choice, query_, seed) + " b" + std::to_string(choice.budget.value_or(-1));
-  bool changed = false;
-  for (std::size_t b = 0; b < cases_.size(); ++b) {
-    Slot& slot = slots_[layer][b];
-    if (slot.key == key) continue;
-    CaseState& c = cases_[b];
-    const int cut = c.cut_tokens(query_);
-    Kept kept;
-    if (const int window = model_.config().windows[layer]; window > 0) {
-      kept = window_rows(window, cut, heads);
-    } else if (const auto scores = case_scores(model_, c, layer, choice, query_, seed)) {
-      kept = keep_rows(*policy, choice, *scores, heads);
-    }
-    // Merged rows differ between policies that keep the same tokens.
-    const bool same = !slot.key.empty() && kept == slot.kept && !slot.merged && !policy->merge;
-    slot.key = key;
-    if (same) continue;
-    slot.kept = std::move(kept);
-    slot.merged = policy->merge != nullptr;
-    slot.rows = empty_rows(model_, layer, nullptr);
-    fill_cut(model_, slot.rows, c.full.layers[layer], layer, cut, choice, seed, slot.kept,
-             length_[b]);
-    changed = true;
+  Slot& slot = slots_[layer][b];
+  if (slot.key == key) return false;
+  CaseState& c = cases_[b];
+  const int cut = c.cut_tokens(query_);
+  Kept kept;
+  std::shared_ptr<const LayerScores> scores;
+  if (const int window = model_.config().windows[layer]; window > 0) {
+    kept = window_rows(window, cut, heads);
+  } else if ((scores = case_scores(model_, c, layer, choice, query_, seed))) {
+    kept = keep_rows(*policy, choice, *scores, heads);
   }
-  return changed;
+  // Merged rows differ between policies that keep the same tokens.
+  const bool same = !slot.key.empty() && kept == slot.kept && !slot.merged && !policy->merge;
+  slot.key = key;
+  if (same) return false;
+  slot.kept = std::move(kept);
+  slot.merged = policy->merge != nullptr;
+  slot.rows = empty_rows(model_, layer, nullptr);
+  fill_cut(model_, slot.rows, c.full.layers[layer], layer, cut, choice, seed, slot.kept,
+           scores.get(), length_[b]);
+  return true;
 }
 
 void TailRun::update(const Plan& plan, const CancelFlag* cancel) {
@@ -138,15 +156,7 @@ void TailRun::run_layer(int layer) {
     rows.append(p.k.narrow(1, first, t), p.v.narrow(1, first, t), cases_[b].cut_tokens(query_));
     mixed.narrow(0, first, t).copy_(rows.attend(p.q.narrow(1, first, t)));
   };
-  if (cases_.size() == 1) {
-    one_case(0);  // torch spreads the heads over the threads
-  } else {
-    at::parallel_for(0, static_cast<std::int64_t>(cases_.size()), 1,
-                     [&](std::int64_t begin, std::int64_t end) {
-                       const at::InferenceMode guard;  // thread-local
-                       for (std::int64_t b = begin; b < end; ++b) one_case(b);
-                     });
-  }
+  over_cases(one_case);
   inputs_[layer + 1] = decoder_.finish(layer, x, mixed);
 }
 
@@ -171,7 +181,7 @@ void TailRun::read_logits() {
 // token fed before.
 void TailRun::run_decode(const Plan& plan, const CancelFlag* cancel) {
   std::vector<at::Tensor> rows(cases_.size());
-  for (std::size_t b = 0; b < cases_.size(); ++b) rows[b] = decode_case(plan, b, cancel);
+  over_cases([&](std::size_t b) { rows[b] = decode_case(plan, b, cancel); });
   logits_ = decoder_.logits(at::cat(rows));
   logits_valid_ = false;  // they are not what the batch gives for the same prefill choices
 }
@@ -183,7 +193,8 @@ at::Tensor TailRun::decode_case(const Plan& plan, std::size_t b, const CancelFla
   KvCache cache(model_, plan, length_[b]);
   for (int l = 0; l < plan.layers(); ++l) {
     const QueryMemory asked = query_memory(plan.of(Phase::decode)[l]);
-    cache.take(c.full.layers[l], cut, {slots_[l][b].kept, {}},
+    const auto scores = case_scores(model_, c, l, plan.of(Phase::prefill)[l], query_, plan.seed);
+    cache.take(c.full.layers[l], cut, {slots_[l][b].kept, scores ? *scores : LayerScores{}},
                case_memory(model_, c, l, query_, asked));
   }
   std::vector<at::Tensor> rows;

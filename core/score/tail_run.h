@@ -32,6 +32,9 @@ class TailRun {
     LayerRows rows;       // with room for the tail's own keys and values
   };
   bool select_layer(int layer, const LayerChoice& choice, std::uint64_t seed);
+  bool select_case(int layer, std::size_t b, const LayerChoice& choice, std::uint64_t seed);
+  template <class Work>
+  void over_cases(const Work& work) const;
   void run_layer(int layer);
   void read_logits();
   void run_decode(const Plan& plan, const CancelFlag* cancel);

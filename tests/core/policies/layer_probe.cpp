@@ -162,7 +162,8 @@ Merged probe_merge(const Policy& policy, const LayerNumbers& numbers, const Kept
     vs.push_back(view.values()[h].index_select(0, index));
   }
   at::Tensor k = at::stack(ks), v = at::stack(vs);
-  policy.merge(view, kept, params, memory, k, v);
+  policy.merge(view, probe_scores(policy, numbers, params, kept.count(0)), kept, params, memory, k,
+               v);
   return {values_of(k), values_of(v)};
 }
 
