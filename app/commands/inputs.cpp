@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <iostream>
 #include <optional>
 
 #include "app/window.h"
@@ -9,6 +10,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/model/dtype.h"
+#include "core/plan/plan_notes.h"
 #include "core/probe/needle.h"
 
 namespace polykv {
@@ -141,6 +143,12 @@ Plan read_plan_option(const std::string& argument, std::optional<QueryVisibility
                          query.value_or(QueryVisibility::agnostic), signal ? &*signal : nullptr);
   if (query) plan.query = *query;  // also over what a file says
   if (given.has("--seed")) plan.seed = given.seed(0);
+  const std::vector<std::string> notes = plan_notes(plan);
+  if (!notes.empty()) {
+    std::cerr << "note: " << notes[0];
+    if (notes.size() > 1) std::cerr << " (and " << notes.size() - 1 << " more)";
+    std::cerr << "\n";
+  }
   return plan;
 }
 
