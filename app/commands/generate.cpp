@@ -44,6 +44,8 @@ constexpr Option kOptions[] = {
     kIdsOption,
     kPromptOption,
     kPromptFileOption,
+    kTemplateOption,
+    kSystemOption,
     kQuestionOption,
     kQuestionIdsOption,
     {"--plan", "P", "plan file or POLICY:BUDGET[+ALLOCATOR]; default full"},

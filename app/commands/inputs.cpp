@@ -9,6 +9,7 @@
 #include "core/budgets/signal.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/model/chat_template.h"
 #include "core/model/dtype.h"
 #include "core/plan/plan_notes.h"
 #include "core/probe/needle.h"
@@ -25,10 +26,9 @@ void check_ids(const std::vector<int>& ids, const std::string& origin, const Mod
   }
 }
 
-std::vector<int> encode_text(const std::string& text, bool add_special, const std::string& origin,
-                             const Model& model) {
+void check_text(const std::string& text, const std::string& origin) {
   if (text.empty()) fail_input(origin, "", "expected text, this is empty");
-  return model.tokenizer().encode(text, add_special);
+  require_utf8(text, origin);
 }
 
 }  // namespace
@@ -97,6 +97,29 @@ std::vector<int> read_ids(const std::string& path) {
   return ids_of(json.is_object() && json.contains("ids") ? json["ids"] : json, path);
 }
 
+Templated apply_template(const Options& given, const std::string& folder, const std::string& text) {
+  if (given.choice("--template", "plain", {"plain", "chat"}) == "plain") {
+    if (given.has("--system")) {
+      throw Error(ErrorKind::usage, "--system needs --template chat");
+    }
+    return {text, true};
+  }
+  std::optional<std::string> system;
+  if (given.has("--system")) {
+    system = given.text("--system");
+    require_utf8(*system, "--system");
+  }
+  return {chat_prompt(folder, text, system), false};
+}
+
+void refuse_template(const Options& given, const std::string& source) {
+  for (const char* option : {"--template", "--system"}) {
+    if (given.has(option)) {
+      throw Error(ErrorKind::usage, std::string(option) + " and " + source + " exclude each other");
+    }
+  }
+}
+
 Prompt read_prompt(const Options& given, const Model& model) {
   Prompt prompt;
   const std::string source =
@@ -104,18 +127,23 @@ Prompt read_prompt(const Options& given, const Model& model) {
   const std::string value = given.text(source);
   const std::string origin = source == "--prompt" ? source : value;
   if (source == "--ids") {
+    refuse_template(given, source);
     prompt.context = read_ids(value);
     check_ids(prompt.context, value, model);
   } else {
     const std::string text = source == "--prompt" ? value : read_text_file(value);
-    prompt.context = encode_text(text, true, origin, model);
+    check_text(text, origin);
+    const Templated whole = apply_template(given, model.folder(), text);
+    prompt.context = model.tokenizer().encode(whole.text, whole.add_special);
   }
   if (prompt.context.empty()) {
     fail_input(origin, "", "expected a prompt of at least one token, this is empty");
   }
   const std::string asked = one_of(given, {"--question", "--question-ids"}, "");
+  if (!asked.empty()) refuse_template(given, asked);
   if (asked == "--question") {
-    prompt.question = encode_text(given.text(asked), false, asked, model);
+    check_text(given.text(asked), asked);
+    prompt.question = model.tokenizer().encode(given.text(asked), false);
   } else if (asked == "--question-ids") {
     prompt.question = read_ids(given.text(asked));
     check_ids(prompt.question, given.text(asked), model);

@@ -31,6 +31,10 @@ inline constexpr Option kIdsOption = {"--ids", "FILE",
 inline constexpr Option kPromptOption = {"--prompt", "TEXT", "text instead of ids"};
 inline constexpr Option kPromptFileOption = {"--prompt-file", "FILE",
                                              "file with text instead of ids"};
+inline constexpr Option kTemplateOption = {
+    "--template", "plain|chat", "the text as it is, or in the model's chat template as a user's"};
+inline constexpr Option kSystemOption = {"--system", "TEXT",
+                                         "system message in front, with --template chat"};
 inline constexpr Option kQuestionOption = {"--question", "TEXT",
                                            "the part that an agnostic cut does not see"};
 inline constexpr Option kQuestionIdsOption = {"--question-ids", "FILE", "the same as token ids"};
@@ -41,6 +45,16 @@ inline constexpr Option kQueryOption = {"--query", "agnostic|aware",
 
 inline constexpr Option kHeadsOption = {
     "--heads", "FILE", "retrieval heads; without it heads.json in the model's folder"};
+
+// What --template and --system make of a text of the model in `folder`, and whether the tokenizer
+// still adds its special tokens: a chat template writes them itself.
+struct Templated {
+  std::string text;
+  bool add_special = true;
+};
+Templated apply_template(const Options& given, const std::string& folder, const std::string& text);
+// A usage Error when --template or --system were given with what is no text, named by `source`.
+void refuse_template(const Options& given, const std::string& source);
 
 struct Prompt {
   std::vector<int> context, question;

@@ -5,6 +5,7 @@
 #include "app/commands/table.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/model/chat_template.h"
 #include "core/model/dtype.h"
 #include "core/model/preflight.h"
 #include "core/text.h"
@@ -16,41 +17,45 @@ std::string verdict(const FolderFacts& facts, const Preflight& card) {
   return !facts.supported() ? "not supported" : card.fits ? "fits" : "does not fit";
 }
 
-Json card_json(const FolderFacts& facts, const MemoryPlan& plan, const Preflight& card) {
+Json card_json(const FolderFacts& facts, const MemoryPlan& plan, const Preflight& card,
+               const ChatVerdict& chat) {
   const ModelConfig& config = facts.config;
   const ModelShape& shape = config.shape;
-  return {{"supported", true},
-          {"verdict", verdict(facts, card)},
-          {"reason", card.reason},
-          {"folder", facts.folder},
-          {"architecture", config.architecture},
-          {"layers", shape.layers},
-          {"query_heads", shape.query_heads},
-          {"kv_heads", shape.kv_heads},
-          {"head_dim", shape.head_dim},
-          {"hidden", shape.hidden},
-          {"vocab", shape.vocab},
-          {"max_tokens", shape.max_tokens},
-          {"windowed_layers", card.windowed_layers},
-          {"window", card.window},
-          {"rope", config.rope.kind},
-          {"stored_dtype", config.stored_dtype},
-          {"parameters", facts.parameters},
-          {"weight_file_bytes", facts.file_bytes},
-          {"dtype", dtype_name(plan.dtype)},
-          {"weight_bytes", card.need.weights},
-          {"tokens", plan.tokens},
-          {"cases", plan.cases},
-          {"kv_bytes", card.need.cache},
-          {"cache_bytes", card.need.caches},
-          {"capture_bytes", card.need.capture},
-          {"working_bytes", card.need.working},
-          {"needed_bytes", card.need.total},
-          {"free_bytes", plan.free_bytes},
-          {"fits", card.fits}};
+  return {
+      {"supported", true},
+      {"verdict", verdict(facts, card)},
+      {"reason", card.reason},
+      {"folder", facts.folder},
+      {"architecture", config.architecture},
+      {"layers", shape.layers},
+      {"query_heads", shape.query_heads},
+      {"kv_heads", shape.kv_heads},
+      {"head_dim", shape.head_dim},
+      {"hidden", shape.hidden},
+      {"vocab", shape.vocab},
+      {"max_tokens", shape.max_tokens},
+      {"windowed_layers", card.windowed_layers},
+      {"window", card.window},
+      {"rope", config.rope.kind},
+      {"stored_dtype", config.stored_dtype},
+      {"chat_template", {{"present", chat.present}, {"runs", chat.runs}, {"reason", chat.reason}}},
+      {"parameters", facts.parameters},
+      {"weight_file_bytes", facts.file_bytes},
+      {"dtype", dtype_name(plan.dtype)},
+      {"weight_bytes", card.need.weights},
+      {"tokens", plan.tokens},
+      {"cases", plan.cases},
+      {"kv_bytes", card.need.cache},
+      {"cache_bytes", card.need.caches},
+      {"capture_bytes", card.need.capture},
+      {"working_bytes", card.need.working},
+      {"needed_bytes", card.need.total},
+      {"free_bytes", plan.free_bytes},
+      {"fits", card.fits}};
 }
 
-void print_card(const FolderFacts& facts, const MemoryPlan& plan, const Preflight& card) {
+void print_card(const FolderFacts& facts, const MemoryPlan& plan, const Preflight& card,
+                const ChatVerdict& chat) {
   const ModelConfig& config = facts.config;
   const ModelShape& shape = config.shape;
   const std::string for_cases = " for " + count_text(plan.cases) +
@@ -65,6 +70,9 @@ void print_card(const FolderFacts& facts, const MemoryPlan& plan, const Prefligh
   table.add({"vocabulary", count_text(shape.vocab) + " tokens"});
   table.add({"positions", count_text(shape.max_tokens) + " tokens, RoPE " + config.rope.kind});
   if (card.windowed_layers > 0) table.add({"window", window_text(config, card)});
+  table.add({"chat template", !chat.present ? "none"
+                              : chat.runs   ? "there, can be run"
+                                            : "cannot be run: " + chat.reason});
   table.add({"parameters", count_text(facts.parameters) + ", stored as " + config.stored_dtype +
                                " in " + bytes_text(facts.file_bytes)});
   table.add({"weights", bytes_text(card.need.weights) + " in " + dtype_name(plan.dtype)});
@@ -95,10 +103,11 @@ int run(const Options& given) {
   plan.dtype = dtype_option(given).value_or(facts.default_dtype);
   plan.free_bytes = free_memory_bytes();
   const Preflight card = preflight(facts.config, plan);
+  const ChatVerdict chat = inspect_chat_template(facts.folder);
   if (given.has("--json")) {
-    print_json(card_json(facts, plan, card));
+    print_json(card_json(facts, plan, card, chat));
   } else {
-    print_card(facts, plan, card);
+    print_card(facts, plan, card, chat);
   }
   if (!card.fits) throw Error(ErrorKind::failed, card.reason);
   return 0;

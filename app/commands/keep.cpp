@@ -81,6 +81,8 @@ constexpr Option kOptions[] = {
     kIdsOption,
     kPromptOption,
     kPromptFileOption,
+    kTemplateOption,
+    kSystemOption,
     kQuestionOption,
     kQuestionIdsOption,
     kQueryOption,

@@ -38,6 +38,8 @@ constexpr Option kOptions[] = {
     kIdsOption,
     kPromptOption,
     kPromptFileOption,
+    kTemplateOption,
+    kSystemOption,
     {"--out", "FILE", "safetensors file to write: logits (n, vocab) fp32"},
     {"--last", "N", "only the last N positions; 0 = all (default)"},
     {"--hidden", "", "also hidden.L (n, hidden) after each layer"},

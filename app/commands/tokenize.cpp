@@ -16,8 +16,13 @@ Json describe(const Tokenizer& tokenizer, const std::vector<int>& ids) {
   return {{"ids", ids}, {"tokens", tokens}, {"decoded", tokenizer.decode(ids)}};
 }
 
+std::vector<int> encode(const std::string& text, const Tokenizer& tokenizer, const Options& given) {
+  const Templated whole = apply_template(given, model_folder(given), text);
+  return tokenizer.encode(whole.text, whole.add_special && !given.has("--no-special"));
+}
+
 // One JSON object per line of {"text": ..} or {"ids": ..}.
-void answer_lines(const std::string& path, const Tokenizer& tokenizer, bool add_special) {
+void answer_lines(const std::string& path, const Tokenizer& tokenizer, const Options& given) {
   std::istringstream in(read_text_file(path));
   int number = 0;
   for (std::string line; std::getline(in, line);) {
@@ -25,9 +30,9 @@ void answer_lines(const std::string& path, const Tokenizer& tokenizer, bool add_
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const Json item = parse_json(line, origin);
     if (item.is_object() && item.contains("text") && item["text"].is_string()) {
-      print_json(describe(
-          tokenizer, tokenizer.encode(item["text"].get_ref<const std::string&>(), add_special)));
+      print_json(describe(tokenizer, encode(item["text"].get<std::string>(), tokenizer, given)));
     } else if (item.is_object() && item.contains("ids")) {
+      refuse_template(given, "ids");
       print_json(describe(tokenizer, ids_of(item["ids"], origin)));
     } else {
       fail_input(origin, "", "expected {\"text\": \"...\"} or {\"ids\": [...]}");
@@ -37,19 +42,21 @@ void answer_lines(const std::string& path, const Tokenizer& tokenizer, bool add_
 
 int run(const Options& given) {
   const Tokenizer tokenizer = Tokenizer::read(model_folder(given));
-  const bool add_special = !given.has("--no-special");
   const std::string source =
       one_of(given, {"--prompt", "--prompt-file", "--ids", "--jsonl"}, "text or ids are missing");
   if (source == "--jsonl") {
-    answer_lines(given.text("--jsonl"), tokenizer, add_special);
+    answer_lines(given.text("--jsonl"), tokenizer, given);
     return 0;
   }
   std::vector<int> ids;
   if (source == "--ids") {
+    refuse_template(given, source);
     ids = read_ids(given.text("--ids"));
   } else {
     const std::string value = given.text(source);
-    ids = tokenizer.encode(source == "--prompt" ? value : read_text_file(value), add_special);
+    const std::string text = source == "--prompt" ? value : read_text_file(value);
+    require_utf8(text, source == "--prompt" ? source : value);
+    ids = encode(text, tokenizer, given);
   }
   if (given.has("--json")) {
     print_json(describe(tokenizer, ids));
@@ -69,6 +76,8 @@ constexpr Option kOptions[] = {
     {"--prompt-file", "FILE", "file whose text to encode"},
     {"--ids", "FILE", "ids to decode: a JSON array, or an object with \"ids\""},
     {"--jsonl", "FILE", "lines of {\"text\": ..} or {\"ids\": ..}; one answer per line"},
+    kTemplateOption,
+    kSystemOption,
     {"--no-special", "", "do not add the begin token and its like"},
 };
 

@@ -10,19 +10,25 @@
 namespace polykv {
 namespace {
 
-// What the families differ in. One decoder runs all of them.
+enum class Window { none, every_layer, chosen_layers };
+
+// What the families differ in, and what a config means that leaves a number out (0: follows from
+// the others). One decoder runs all of them. Source: the configuration classes of transformers.
 struct Family {
   const char* architecture;
-  bool qkv_bias_always;  // Qwen2: query, key and value have a bias whatever the config says
+  bool qkv_bias_always;           // query, key and value have a bias whatever the config says
+  bool attention_bias, mlp_bias;  // the key of that name means something
   bool qk_norm;
-  bool windows, windows_on;  // sliding_window means something; without use_sliding_window it is on
+  Window windows;
+  int kv_heads, head_dim, max_tokens;
 };
 constexpr Family kFamilies[] = {
-    {"LlamaForCausalLM", false, false, false, false},
-    {"MistralForCausalLM", false, false, true, true},
-    {"Qwen2ForCausalLM", true, false, true, false},
-    {"Qwen3ForCausalLM", false, true, true, false},
+    {"LlamaForCausalLM", false, true, true, false, Window::none, 0, 0, 2048},
+    {"MistralForCausalLM", false, false, false, false, Window::every_layer, 8, 0, 131072},
+    {"Qwen2ForCausalLM", true, false, false, false, Window::chosen_layers, 32, 0, 32768},
+    {"Qwen3ForCausalLM", false, true, false, true, Window::chosen_layers, 32, 128, 32768},
 };
+constexpr int kWindow = 4096, kMaxWindowLayers = 28;  // where a windowed family leaves them out
 
 const Family& find_family(const std::string& architecture, const std::string& file) {
   std::string known;
@@ -54,14 +60,29 @@ void read_yarn(const JsonFields& scaling, RopeSettings& rope) {
   rope.attention_factor = scaling.above_zero_or("attention_factor", scale);
 }
 
-RopeSettings read_rope(const JsonFields& fields, const Json& config, const std::string& file) {
+void refuse_partial_rotation(const JsonFields& fields) {
+  if (fields.has("partial_rotary_factor") && fields.above_zero("partial_rotary_factor") != 1) {
+    fields.fail("partial_rotary_factor",
+                "is not supported, expected 1: RoPE turns every channel of a head");
+  }
+}
+
+RopeSettings read_rope(const JsonFields& fields, const Json& config, const std::string& file,
+                       int max_tokens) {
   RopeSettings rope;
-  // New style keeps theta and scaling in rope_parameters, old style in rope_theta + rope_scaling.
-  const bool new_style = fields.has("rope_parameters");
-  const std::string group = new_style ? "rope_parameters" : "rope_scaling";
-  if (fields.has("rope_theta")) rope.theta = fields.above_zero("rope_theta");
+  // New style keeps theta and scaling in rope_parameters, old style in rope_theta + rope_scaling,
+  // which goes first where both stand.
+  const bool old_style = fields.has("rope_scaling") &&
+                         (!fields.has("rope_parameters") || !config["rope_scaling"].empty());
+  const std::string group = old_style ? "rope_scaling" : "rope_parameters";
+  refuse_partial_rotation(fields);
+  rope.theta = fields.above_zero_or("rope_theta", rope.theta);
   if (!fields.has(group)) return rope;
   const JsonFields scaling(config.at(group), file, group + ".");
+  for (const char* kind : {"full_attention", "sliding_attention"}) {
+    if (scaling.has(kind)) scaling.fail(kind, "is not supported, expected one RoPE for all layers");
+  }
+  refuse_partial_rotation(scaling);
   rope.theta = scaling.above_zero_or("rope_theta", rope.theta);
   rope.kind = scaling.text_or("rope_type", scaling.text_or("type", "default"));
   if (rope.kind == "default") return rope;
@@ -70,16 +91,23 @@ RopeSettings read_rope(const JsonFields& fields, const Json& config, const std::
     scaling.fail("rope_type", "'" + rope.kind + "' is not supported, expected default, linear, " +
                                   "dynamic, llama3 or yarn");
   }
-  rope.factor = scaling.above_zero("factor");
-  if (rope.kind == "dynamic" && rope.factor * fields.positive("max_position_embeddings") > 1e9) {
+  rope.original_max_tokens = max_tokens;
+  if (rope.kind == "yarn" || rope.kind == "llama3") {
+    rope.original_max_tokens =
+        fields.positive_or("original_max_position_embeddings",
+                           scaling.positive_or("original_max_position_embeddings", max_tokens));
+  }
+  // A yarn factor that is written as null is the ratio of the lengths.
+  const bool by_ratio = rope.kind == "yarn" && config.at(group).contains("factor");
+  rope.factor = by_ratio ? scaling.above_zero_or(
+                               "factor", static_cast<double>(max_tokens) / rope.original_max_tokens)
+                         : scaling.above_zero("factor");
+  if (rope.factor * rope.original_max_tokens > 1e9) {
     scaling.fail("factor", "expected at most 1000000000 positions in all");
   }
-  rope.original_max_tokens = scaling.positive_or("original_max_position_embeddings",
-                                                 fields.positive("max_position_embeddings"));
   if (rope.kind == "llama3") {
     rope.low_freq_factor = scaling.above_zero("low_freq_factor");
     rope.high_freq_factor = scaling.above_zero("high_freq_factor");
-    rope.original_max_tokens = scaling.positive("original_max_position_embeddings");
     if (rope.high_freq_factor <= rope.low_freq_factor) {
       scaling.fail("high_freq_factor", "expected more than low_freq_factor");
     }
@@ -101,13 +129,20 @@ std::vector<int> read_ids(const JsonFields& fields, const std::string& key) {
   return ids;
 }
 
-// Which layers see a window only: layer_types says it layer by layer; else every layer, or with
-// use_sliding_window (Qwen2, Qwen3) the layers from max_window_layers on.
-std::vector<int> read_windows(const JsonFields& fields, int layers, bool on_by_default) {
+// Which layers see a window only. Mistral: every layer. Qwen: with use_sliding_window those that
+// layer_types names, else those from max_window_layers on.
+std::vector<int> read_windows(const JsonFields& fields, const Json& json, int layers, Window kind) {
   std::vector<int> windows(layers, 0);
-  if (!fields.has("sliding_window")) return windows;
-  if (!fields.flag_or("use_sliding_window", on_by_default)) return windows;
-  const int window = fields.positive("sliding_window");
+  if (kind == Window::none) return windows;
+  const bool on = kind == Window::every_layer || fields.flag_or("use_sliding_window", false);
+  int window = 0;  // null: none
+  if (on && (!json.contains("sliding_window") || fields.has("sliding_window"))) {
+    window = fields.positive_or("sliding_window", kWindow);
+  }
+  if (kind == Window::every_layer) {
+    windows.assign(layers, window);
+    return windows;
+  }
   if (fields.has("layer_types")) {
     const Json& types = fields.at("layer_types");
     if (!types.is_array() || static_cast<int>(types.size()) != layers) {
@@ -115,6 +150,10 @@ std::vector<int> read_windows(const JsonFields& fields, int layers, bool on_by_d
     }
     for (int l = 0; l < layers; ++l) {
       if (types[l] == "sliding_attention") {
+        if (window == 0) {
+          fields.fail("layer_types",
+                      "says sliding_attention, expected use_sliding_window and sliding_window");
+        }
         windows[l] = window;
       } else if (types[l] != "full_attention") {
         fields.fail("layer_types",
@@ -123,8 +162,9 @@ std::vector<int> read_windows(const JsonFields& fields, int layers, bool on_by_d
     }
     return windows;
   }
-  int first = 0;
-  if (fields.has("use_sliding_window") && fields.has("max_window_layers")) {
+  if (window == 0) return windows;
+  int first = kMaxWindowLayers;
+  if (fields.has("max_window_layers")) {
     const Json& value = fields.at("max_window_layers");
     if (!value.is_number_integer() || value < 0) {
       fields.fail("max_window_layers",
@@ -134,6 +174,20 @@ std::vector<int> read_windows(const JsonFields& fields, int layers, bool on_by_d
   }
   for (int l = first; l < layers; ++l) windows[l] = window;
   return windows;
+}
+
+// A key that is left out means the family's number; null means what follows from the others.
+int kv_heads_of(const JsonFields& fields, const Json& json, const Family& family, int heads) {
+  if (fields.has("num_key_value_heads")) return fields.positive("num_key_value_heads");
+  const bool usual = !json.contains("num_key_value_heads") && family.kv_heads > 0;
+  return usual && heads % family.kv_heads == 0 ? family.kv_heads : heads;
+}
+
+int head_dim_of(const JsonFields& fields, const Json& json, const Family& family,
+                const ModelShape& shape) {
+  if (fields.has("head_dim")) return fields.positive("head_dim");
+  const bool usual = !json.contains("head_dim") && family.head_dim > 0;
+  return usual ? family.head_dim : shape.hidden / shape.query_heads;
 }
 
 }  // namespace
@@ -150,7 +204,12 @@ ModelConfig read_config(const std::string& folder) {
   }
   config.architecture = names[0].get<std::string>();
   const Family& family = find_family(config.architecture, file);
-  if (fields.text_or("hidden_act", "silu") != "silu") {
+  if (fields.has("quantization_config")) {
+    fields.fail("quantization_config",
+                "is not supported, expected weights in float32, float16 or bfloat16");
+  }
+  if (const std::string act = fields.text_or("hidden_act", "silu");
+      act != "silu" && act != "swish") {
     fields.fail("hidden_act", "expected silu, found " + fields.at("hidden_act").dump());
   }
 
@@ -158,11 +217,11 @@ ModelConfig read_config(const std::string& folder) {
   shape.layers = fields.positive("num_hidden_layers");
   if (shape.layers > 10'000) fields.fail("num_hidden_layers", "expected at most 10000");
   shape.query_heads = fields.positive("num_attention_heads");
-  shape.kv_heads = fields.positive_or("num_key_value_heads", shape.query_heads);
+  shape.kv_heads = kv_heads_of(fields, json, family, shape.query_heads);
   shape.hidden = fields.positive("hidden_size");
-  shape.head_dim = fields.positive_or("head_dim", shape.hidden / shape.query_heads);
+  shape.head_dim = head_dim_of(fields, json, family, shape);
   shape.vocab = fields.positive("vocab_size");
-  shape.max_tokens = fields.positive("max_position_embeddings");
+  shape.max_tokens = fields.positive_or("max_position_embeddings", family.max_tokens);
   if (shape.query_heads % shape.kv_heads != 0) {
     fields.fail("num_key_value_heads", "expected a divisor of num_attention_heads " +
                                            std::to_string(shape.query_heads) + ", found " +
@@ -176,20 +235,20 @@ ModelConfig read_config(const std::string& folder) {
     fields.fail("head_dim", "expected at most 1000000000 channels in all heads");
   }
 
-  config.windows = family.windows ? read_windows(fields, shape.layers, family.windows_on)
-                                  : std::vector<int>(shape.layers, 0);
+  config.windows = read_windows(fields, json, shape.layers, family.windows);
   config.intermediate = fields.positive("intermediate_size");
   config.norm_eps = fields.above_zero_or("rms_norm_eps", 1e-6);
   config.tied_embeddings = fields.flag_or("tie_word_embeddings", false);
-  const bool attention_bias = fields.flag_or("attention_bias", false);
-  config.qkv_bias = family.qkv_bias_always || attention_bias;
-  config.out_bias = !family.qkv_bias_always && attention_bias;
-  config.mlp_bias = fields.flag_or("mlp_bias", false);
+  config.out_bias = family.attention_bias && fields.flag_or("attention_bias", false);
+  config.qkv_bias = family.qkv_bias_always || config.out_bias;
+  config.mlp_bias = family.mlp_bias && fields.flag_or("mlp_bias", false);
   config.qk_norm = family.qk_norm;
-  config.rope = read_rope(fields, json, file);
-  // Dynamic NTK stretches with the length: the model's positions are the stretched ones.
-  if (config.rope.kind == "dynamic") {
-    shape.max_tokens = static_cast<int>(shape.max_tokens * std::max(1.0, config.rope.factor));
+  config.rope = read_rope(fields, json, file, shape.max_tokens);
+  // These kinds stretch the positions of the trained model; llama3 counts them stretched already.
+  const RopeSettings& rope = config.rope;
+  if (rope.kind == "linear" || rope.kind == "dynamic" || rope.kind == "yarn") {
+    shape.max_tokens =
+        std::max(shape.max_tokens, static_cast<int>(rope.factor * rope.original_max_tokens));
   }
   config.stored_dtype = fields.text_or("dtype", fields.text_or("torch_dtype", "float32"));
 

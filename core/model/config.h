@@ -18,7 +18,7 @@ struct RopeSettings {
   double beta_fast = 32, beta_slow = 1;  // yarn: rotations that stay / are stretched
   bool truncate = true;           // yarn: correction range rounded outwards to whole channel pairs
   double attention_factor = 1.0;  // yarn: cos and sin are multiplied by it
-  int original_max_tokens = 0;    // llama3, yarn, dynamic: positions the model was trained with
+  int original_max_tokens = 0;    // positions the model was trained with (not with default)
 };
 
 struct ModelConfig {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 
 #include "core/error.h"
 #include "core/model/affine.h"
@@ -89,6 +90,17 @@ struct WeightReader {
   }
 };
 
+// A tied model whose file holds a head with other values keeps that head, as in the reference
+// software.
+bool is_head_stored(const ModelConfig& config, const Weights& weights) {
+  if (!config.tied_embeddings) return true;
+  if (!weights.has("lm_head.weight")) return false;
+  const std::vector<std::int64_t> shape = {config.shape.vocab, config.shape.hidden};
+  const StoredTensor& head = weights.find("lm_head.weight", shape);
+  const StoredTensor& embedding = weights.find("model.embed_tokens.weight", shape);
+  return head.type != embedding.type || std::memcmp(head.data, embedding.data, head.bytes) != 0;
+}
+
 }  // namespace
 
 Decoder::Decoder(const ModelConfig& config, const Weights& weights, StoredType dtype,
@@ -132,7 +144,7 @@ Decoder::Decoder(const ModelConfig& config, const Weights& weights, StoredType d
     layers_.push_back(std::move(layer));
   }
   norm_ = read("model.norm.weight", {hidden});
-  head_ = config.tied_embeddings ? embedding_ : read("lm_head.weight", {s.vocab, hidden});
+  head_ = is_head_stored(config, weights) ? read("lm_head.weight", {s.vocab, hidden}) : embedding_;
   parameters_ = read.parameters;
 }
 

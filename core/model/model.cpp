@@ -41,7 +41,8 @@ std::shared_ptr<const Model> Model::open(const std::string& folder, const Progre
                                          const CancelFlag* cancel, std::optional<StoredType> dtype,
                                          std::optional<std::int64_t> free_bytes) {
   const at::InferenceMode guard;
-  if (!std::filesystem::is_directory(folder)) {
+  std::error_code no_folder;  // a link to itself
+  if (!std::filesystem::is_directory(folder, no_folder)) {
     fail_input(folder, "", "expected a Hugging Face model folder");
   }
   std::shared_ptr<Model> model(new Model());

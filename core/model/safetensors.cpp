@@ -22,6 +22,16 @@ struct TypeName {
 };
 constexpr TypeName kTypes[] = {
     {"F32", StoredType::f32, 4}, {"F16", StoredType::f16, 2}, {"BF16", StoredType::bf16, 2}};
+// Types that may stand in a file as long as nobody asks for the tensor.
+constexpr struct {
+  const char* name;
+  std::size_t size;
+} kOtherTypes[] = {{"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"F8_E5M2", 1}, {"F8_E4M3", 1}, {"I16", 2},
+                   {"U16", 2},  {"I32", 4}, {"U32", 4}, {"F64", 8},     {"I64", 8},     {"U64", 8}};
+
+std::string unsupported(const std::string& dtype) {
+  return "dtype " + dtype + " is not supported, expected F32, F16 or BF16";
+}
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::string text = "[";
@@ -84,9 +94,12 @@ void SafetensorsFile::read_header() {
     const std::string dtype = entry["dtype"].get<std::string>();
     const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes),
                                     [&](const TypeName& t) { return dtype == t.name; });
-    if (type == std::end(kTypes))
-      fail("dtype " + dtype + " is not supported, expected F32, F16 or BF16");
-    tensor.type = type->type;
+    const auto* other = std::find_if(std::begin(kOtherTypes), std::end(kOtherTypes),
+                                     [&](const auto& t) { return dtype == t.name; });
+    const bool is_usable = type != std::end(kTypes);
+    if (!is_usable && other == std::end(kOtherTypes)) fail(unsupported(dtype));
+    const std::size_t width = is_usable ? type->size : other->size;
+    if (is_usable) tensor.type = type->type;
     std::uint64_t count = 1;
     for (const Json& side : entry["shape"]) {
       if (!side.is_number_unsigned()) fail("shape: expected whole numbers, found " + side.dump());
@@ -107,15 +120,19 @@ void SafetensorsFile::read_header() {
       fail("data_offsets [" + std::to_string(first) + ", " + std::to_string(last) +
            "] lie outside the " + std::to_string(room) + " bytes of data: truncated file");
     }
-    if (last - first != count * type->size) {
+    if (last - first != count * width) {
       fail("shape " + shape_text(tensor.shape) + " of " + dtype + " needs " +
-           std::to_string(count * type->size) + " bytes, data_offsets give " +
+           std::to_string(count * width) + " bytes, data_offsets give " +
            std::to_string(last - first));
     }
     tensor.data = data + first;
     tensor.bytes = last - first;
     if (tensor.bytes > 0) ranges.emplace_back(first, last);
-    tensors_.emplace(name, std::move(tensor));
+    if (is_usable) {
+      tensors_.emplace(name, std::move(tensor));
+    } else {
+      unusable_.emplace(name, dtype);
+    }
   }
   std::sort(ranges.begin(), ranges.end());
   for (std::size_t i = 1; i < ranges.size(); ++i) {
@@ -128,6 +145,8 @@ void SafetensorsFile::read_header() {
 
 const StoredTensor& SafetensorsFile::find(const std::string& name,
                                           const std::vector<std::int64_t>& shape) const {
+  const auto unusable = unusable_.find(name);
+  if (unusable != unusable_.end()) fail_input(path_, name, unsupported(unusable->second));
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) fail_input(path_, name, "the tensor is missing");
   if (found->second.shape != shape) {

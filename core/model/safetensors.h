@@ -27,8 +27,10 @@ class SafetensorsFile {
   SafetensorsFile(const SafetensorsFile&) = delete;
   SafetensorsFile& operator=(const SafetensorsFile&) = delete;
 
-  bool has(const std::string& name) const { return tensors_.count(name) != 0; }
-  // Throws an input Error when the name is missing or the shape is another one.
+  bool has(const std::string& name) const {
+    return tensors_.count(name) != 0 || unusable_.count(name) != 0;
+  }
+  // Throws an input Error when the name is missing or the type or shape is another one.
   const StoredTensor& find(const std::string& name, const std::vector<std::int64_t>& shape) const;
   const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
   std::string_view bytes() const { return {map_, size_}; }  // the whole file
@@ -40,6 +42,7 @@ class SafetensorsFile {
   const char* map_ = nullptr;
   std::size_t size_ = 0;
   std::map<std::string, StoredTensor> tensors_;
+  std::map<std::string, std::string> unusable_;  // name -> dtype, of types nobody computes with
 };
 
 // One fp32 tensor to write.

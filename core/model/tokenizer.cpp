@@ -17,15 +17,6 @@ struct Tokenizer::State {
 
 namespace {
 
-void require_utf8(std::string_view text) {
-  const std::size_t at = unicode::first_invalid(text);
-  if (at == std::string_view::npos) return;
-  char found[8];
-  std::snprintf(found, sizeof found, "0x%02X", static_cast<unsigned char>(text[at]));
-  fail_input("text", "byte " + std::to_string(at),
-             std::string("expected valid UTF-8, found ") + found);
-}
-
 // Ids of all pieces. A piece seen before copies the ids it got then; the memory of pieces lives in
 // this call, so it is bounded by the text and shared with no other thread.
 std::vector<int> encode_pieces(const std::vector<tok::Piece>& pieces, const tok::Bpe& model) {
@@ -56,6 +47,15 @@ std::vector<int> encode_pieces(const std::vector<tok::Piece>& pieces, const tok:
 
 }  // namespace
 
+void require_utf8(std::string_view text, const std::string& origin) {
+  const std::size_t at = unicode::first_invalid(text);
+  if (at == std::string_view::npos) return;
+  char found[8];
+  std::snprintf(found, sizeof found, "0x%02X", static_cast<unsigned char>(text[at]));
+  fail_input(origin, "byte " + std::to_string(at),
+             std::string("expected valid UTF-8, found ") + found);
+}
+
 Tokenizer::Tokenizer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
@@ -68,7 +68,7 @@ Tokenizer Tokenizer::read(const std::string& folder) {
 }
 
 std::vector<int> Tokenizer::encode(std::string_view text, bool add_special) const {
-  require_utf8(text);
+  require_utf8(text, "text");
   const tok::Parts& parts = state_->parts;
   std::vector<int> ids = encode_pieces(tok::split_text(text, parts), parts.model);
   if (!add_special || parts.single.empty()) return ids;

@@ -8,6 +8,9 @@
 
 namespace polykv {
 
+// Throws an input Error naming origin and byte for text that is not UTF-8.
+void require_utf8(std::string_view text, const std::string& origin);
+
 class Tokenizer {
  public:
   // Reads FOLDER/tokenizer.json. Throws an input Error naming file, key and expectation for what is

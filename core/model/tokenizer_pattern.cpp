@@ -3,6 +3,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cstdint>
 
@@ -15,8 +16,19 @@ namespace {
 // \s and \w as Oniguruma has them; PCRE2's \s also takes U+180E and its \w leaves out marks.
 constexpr const char* kSpace = "\\p{Z}\\x{09}-\\x{0D}\\x{85}";
 constexpr const char* kWord =
-    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}"
-    "\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}";
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}"
+    "\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}";
+// Outside of a class \w also takes the raised digits and the fractions of Latin-1.
+constexpr const char* kWordAlone = "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}";
+
+// [:name:] as Oniguruma has it. Alphabetic characters and cases are not categories: those names are
+// refused.
+constexpr struct {
+  const char *name, *set;
+} kPosix[] = {{"[:punct:]", "\\p{P}\\p{S}"},  {"[:digit:]", "\\p{Nd}"},
+              {"[:space:]", kSpace},          {"[:word:]", kWord},
+              {"[:cntrl:]", "\\p{Cc}"},       {"[:xdigit:]", "0-9A-Fa-f"},
+              {"[:blank:]", "\\p{Zs}\\x{09}"}};
 
 // A counted repeat ("{1,3}") followed by "+": possessive for PCRE2, a repeat of it for Oniguruma.
 bool is_count_then_plus(std::string_view text, std::size_t at) {
@@ -40,12 +52,13 @@ std::string to_pcre2(std::string_view text, const Refuse& refuse) {
       const char escaped = rest[0];
       const bool space = escaped == 's' || escaped == 'S', word = escaped == 'w' || escaped == 'W';
       const bool negated = escaped == 'S' || escaped == 'W';
-      if (std::string_view("hHbBGK").find(escaped) != std::string_view::npos ||
+      if (std::string_view("hHbBGKX").find(escaped) != std::string_view::npos ||
           (in_class && escaped == 'W')) {
         refuse(std::string("\\") + escaped);
       }
       if ((space || word) && !(in_class && negated)) {
-        const std::string set = space ? kSpace : kWord;
+        std::string set = space ? kSpace : kWord;
+        if (word && !in_class) set += kWordAlone;
         out += in_class ? set : (negated ? "[^" : "[") + set + "]";
       } else {
         out += {c, escaped};  // \S inside a class stays: it differs for U+180E alone
@@ -58,7 +71,11 @@ std::string to_pcre2(std::string_view text, const Refuse& refuse) {
       if (c == '[') {
         const auto end = text.find(":]", i);
         if (!rest.starts_with(':') || end == std::string_view::npos) refuse("a class in a class");
-        out += text.substr(i, end + 2 - i);  // [:alpha:]
+        const std::string_view name = text.substr(i, end + 2 - i);
+        const auto* known = std::find_if(std::begin(kPosix), std::end(kPosix),
+                                         [&](const auto& one) { return name == one.name; });
+        if (known == std::end(kPosix)) refuse(std::string(name));
+        out += known->set;
         i = end + 1;
         continue;
       }

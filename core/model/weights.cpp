@@ -52,7 +52,10 @@ void Weights::open_shards(const std::string& folder, const std::string& index_pa
 const StoredTensor& Weights::find(const std::string& name,
                                   const std::vector<std::int64_t>& shape) const {
   const auto owner = owner_.find(name);
-  if (owner == owner_.end()) fail_input(origin_, name, "the tensor is missing");
+  if (owner == owner_.end()) {
+    if (origin_ == files_[0]->path()) return files_[0]->find(name, shape);  // says what is wrong
+    fail_input(origin_, name, "the tensor is missing");
+  }
   return owner->second->find(name, shape);
 }
 

@@ -17,6 +17,7 @@ class Weights {
   // hold.
   explicit Weights(const std::string& folder);
 
+  bool has(const std::string& name) const { return owner_.count(name) != 0; }
   // Throws an input Error naming file and tensor when it is missing or has another shape.
   const StoredTensor& find(const std::string& name, const std::vector<std::int64_t>& shape) const;
   const std::string& file_of(const std::string& name) const;

@@ -221,3 +221,72 @@ TEST_CASE("a case file with a bad line is refused by line and key") {
                     "{\"context\": [1, 5], \"question\": [6], \"answer\": []}\n");
   check_refused("score --cases " + file, {"cases.jsonl", "line 2", "answer", "empty"});
 }
+
+TEST_CASE("text that is not UTF-8 is refused with its option or file and the offset of the byte") {
+  const ScratchFolder scratch;
+  const std::string file = scratch.write("prompt.txt", "a\xC3(");
+  for (const std::string word : {"generate", "tokenize", "keep --plan full"}) {
+    check_refused(word + " --prompt \"$(printf 'a\\377')\"", {"--prompt: byte 1: ", "0xFF"});
+    check_refused(word + " --prompt-file " + file, {"prompt.txt: byte 1: ", "0xC3"});
+  }
+  check_refused("generate --prompt x --question \"$(printf '\\377')\"", {"--question: byte 0: "});
+  check_refused("tokenize --jsonl " + scratch.write("lines.jsonl", "{\"text\": \"\xFF\"}\n"),
+                {"lines.jsonl: line 1", "UTF-8"});
+}
+
+TEST_CASE("a key that stands twice is refused with its file") {
+  const ScratchFolder scratch;
+  const fs::path folder = copy_model(scratch);
+  std::string config = read_text_file(folder / "config.json");
+  config.insert(config.rfind('}'), ", \"hidden_size\": 64");
+  std::ofstream(folder / "config.json") << config;
+  check_model_refused(folder, {"config.json: hidden_size: stands twice"});
+  check_refused("inspect " + folder.string(), {"config.json: hidden_size: stands twice"});
+}
+
+TEST_CASE(
+    "a folder that links to itself or lacks its tokenizer is refused before weights are read") {
+  const ScratchFolder scratch;
+  fs::create_symlink("loop", scratch.file("loop"));
+  check_model_refused(scratch.file("loop"), {"loop: expected a Hugging Face model folder"});
+  check_refused("inspect " + scratch.file("loop"), {"loop: expected a Hugging Face model folder"});
+  const fs::path folder = copy_model(scratch);
+  fs::remove(folder / "tokenizer.json");
+  check_refused("inspect " + folder.string(), {"tokenizer.json: cannot be read"});
+}
+
+TEST_CASE(
+    "a chat prompt is the template's text with special tokens once, or refused with a reason") {
+  const ScratchFolder scratch;
+  const fs::path folder = copy_model(scratch);
+  const std::string prompt = "tokenize --json --prompt hello --model " + folder.string();
+  check_refused(prompt + " --template chat", {"chat_template: is missing"});
+  const auto write = [&](const std::string& text) {
+    std::ofstream(folder / "chat_template.jinja") << text;
+  };
+  write("{{ bos_token }}{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}");
+  const auto decoded = [&](const std::string& options) {
+    return Json::parse(run_program(prompt + options).out).at("decoded").get<std::string>();
+  };
+  const std::string bos = "<|begin_of_text|>";
+  CHECK(decoded("") == bos + "hello");
+  CHECK(decoded(" --template plain") == bos + "hello");
+  CHECK(decoded(" --template chat") == bos + "user: hello\n");
+  CHECK(decoded(" --template chat --system 'Be kind.'") == bos + "system: Be kind.\nuser: hello\n");
+  const Ran card = run_program("inspect --json " + folder.string());
+  CHECK(Json::parse(card.out).at("chat_template").at("runs") == true);
+  for (const char* word : {"generate --max-new 1", "keep --plan full", "logits --out /dev/null"}) {
+    CHECK(run_program(word + std::string(" --prompt hello --template chat --model ") +
+                      folder.string())
+              .code == 0);
+  }
+  CHECK(run_program(prompt + " --system x").code == 2);
+  CHECK(run_program("generate --prompt x --question y --template chat").code == 2);
+  write("{% macro x() %}{% endmacro %}");
+  check_refused(prompt + " --template chat", {"chat_template.jinja: line 1: {% macro %}"});
+  const Json refused = Json::parse(run_program("inspect --json " + folder.string()).out);
+  CHECK(refused.at("supported") == true);
+  CHECK(refused.at("chat_template").at("runs") == false);
+  write("{{ raise_exception('no system here') }}");
+  check_refused(prompt + " --template chat", {"no system here"});
+}

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/model/chat_template.h"
 #include "core/model/config.h"
 #include "core/model/safetensors.h"
 #include "core/model/tokenizer.h"
@@ -74,6 +75,18 @@ inline void open_config(const ScratchFolder& folder, const std::string& bytes) {
   require(shape.query_heads % shape.kv_heads == 0, "every key head serves whole query heads");
   require(static_cast<int>(config.windows.size()) == shape.layers, "every layer has its window");
   require(config.rope.factor > 0 && config.rope.theta > 0, "RoPE numbers are above 0");
+}
+
+inline void open_template(const ScratchFolder& folder, const std::string& bytes) {
+  folder.write("chat_template.jinja", bytes);
+  const auto chat = ChatTemplate::read(folder.path);
+  require(chat.has_value(), "a file that is there is a template");
+  const std::vector<ChatMessage> talk = {{"system", "Be brief."},
+                                         {"user", " h\u00e9llo \U0001F600\n"},
+                                         {"assistant", ""},
+                                         {"user", "x"}};
+  chat->render({talk[1]});
+  chat->render(talk);
 }
 
 inline void open_tokenizer(const ScratchFolder& folder, const std::string& bytes) {

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Fuzzes the readers of model files under the address and undefined-behaviour sanitizers.
-#   bash tests/fuzz/run.sh SECONDS [safetensors|index|config|tokenizer]
+#   bash tests/fuzz/run.sh SECONDS [safetensors|index|config|tokenizer|template]
 # Needs clang with libFuzzer (Debian: clang, libclang-rt-14-dev). Findings stay under build/fuzz;
 # copy one into tests/fuzz/corpus/TARGET/ to keep it as a test.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 seconds=${1:?usage: run.sh SECONDS [TARGET]}
-targets=(safetensors index config tokenizer)
+targets=(safetensors index config tokenizer template)
 [[ -n ${2:-} ]] && targets=("$2")
 
 build=${POLYKV_FUZZ_BUILD:-build/fuzz}
@@ -18,7 +18,9 @@ declare -A readers=(
   [safetensors]="core/error.cpp core/files.cpp core/model/safetensors.cpp"
   [index]="core/error.cpp core/files.cpp core/model/safetensors.cpp core/model/weights.cpp"
   [config]="core/error.cpp core/files.cpp core/model/config.cpp"
-  [tokenizer]="core/error.cpp core/files.cpp core/model/unicode.cpp $(echo core/model/tokenizer*.cpp)")
+  [tokenizer]="core/error.cpp core/files.cpp core/model/unicode.cpp $(echo core/model/tokenizer*.cpp)"
+  [template]="core/error.cpp core/files.cpp core/model/unicode.cpp core/model/chat_template.cpp
+    $(echo core/model/jinja*.cpp)")
 
 build_target() {  # every object is built again: ccache knows what has not changed
   local sources="${readers[$1]} tests/fuzz/$1_fuzz.cpp" objects=() source

@@ -99,6 +99,10 @@ TEST_CASE("every config of the fuzz corpus is read or is an input error") {
   check_corpus("config", fuzz::open_config);
 }
 
+TEST_CASE("every chat template of the fuzz corpus renders or is an input error") {
+  check_corpus("template", fuzz::open_template);
+}
+
 TEST_CASE("every tokenizer file of the fuzz corpus works or is an input error") {
   check_corpus("tokenizer", fuzz::open_tokenizer);
 }
@@ -188,6 +192,23 @@ TEST_CASE("a key that stands twice in a safetensors header is refused by name") 
               {"a: shape", "twice"});
   check_names(error(R"({"__metadata__":{"format":"pt"},"__metadata__":{},"a":)" + low + "}"),
               {"__metadata__: ", "twice"});
+}
+
+TEST_CASE("a tensor of another type is no error until it is asked for") {
+  const ScratchFolder folder;
+  const auto open = [&](const std::string& dtype, const std::string& ends) {
+    const std::string header =
+        R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":")" + dtype +
+        R"(","shape":[1],"data_offsets":)" + ends + "}}";
+    return folder.write("model.safetensors", file_bytes(header, 16));
+  };
+  const Weights weights((open("I64", "[8,16]"), folder.path));
+  CHECK(weights.find("a", {2}).bytes == 8);
+  check_names(error_of([&] { weights.find("b", {1}); }),
+              {"model.safetensors: b: ", "dtype I64 is not supported, expected F32"});
+  check_names(error_of([&] { SafetensorsFile{open("I32", "[8,16]")}; }), {"b: ", "needs 4 bytes"});
+  check_names(error_of([&] { SafetensorsFile{open("F64", "[4,12]")}; }), {"overlap"});
+  check_names(error_of([&] { SafetensorsFile{open("F4", "[8,16]")}; }), {"b: ", "F4"});
 }
 
 TEST_CASE("a number beyond what a double holds is an input error naming the file") {
