@@ -225,7 +225,7 @@ TEST_CASE("a config whose sizes cannot belong together is refused by key") {
               {"heads_beyond_hidden", "head_dim"},
               {"heads_1e9", "head_dim"},
               {"dynamic_1e300", "rope_scaling.factor"},
-              {"yarn_scale_not_finite", "rope_scaling.mscale"},
+              {"yarn_scale_not_finite", "rope_scaling.factor"},
               {"eos_2_to_63", "eos_token_id"}};
   for (const auto& row : rows) {
     const ScratchFolder folder;
