@@ -9,7 +9,7 @@
 namespace polykv {
 namespace {
 
-constexpr const Bench* kBenches[] = {&kEngineBench, &kLiveBench};
+constexpr const Bench* kBenches[] = {&kEngineBench, &kLiveBench, &kPoliciesBench};
 
 int run(const Options& given) {
   const std::string& what = given.operands().front();
@@ -29,8 +29,10 @@ constexpr Option kOptions[] = {
     {"--context", "N", "live, engine: context tokens (default 1024)"},
     {"--edits", "N", "live: random edits to time (default 200)"},
     {"--new", "N", "engine: tokens to decode (default 128)"},
-    {"--repeats", "N", "engine: runs of each side, in turns (default 7)"},
-    {"--only", "WORD", "engine: embedded (or --model) or random instead of both"},
+    {"--lengths", "LIST", "policies: prompt tokens (default 1024,8192,32768)"},
+    {"--limit", "SECONDS", "policies: skip what may take longer a run (default 120)"},
+    {"--repeats", "N", "runs of each side, in turns (engine 7, policies 3)"},
+    {"--only", "WORD", "engine: embedded (or --model) or random; policies: one policy"},
 };
 
 }  // namespace
@@ -43,7 +45,8 @@ double percentile(std::vector<double> values, double share) {
 
 const Word kBenchWord = {"bench",
                          "`bench engine`: prefill, decode and loading beside plain LibTorch. "
-                         "`bench live`: time from an edit to its exact score.",
-                         "engine|live", kOptions, run};
+                         "`bench live`: time from an edit to its exact score. "
+                         "`bench policies`: a cut's time beside the layer's attention.",
+                         "engine|live|policies", kOptions, run};
 
 }  // namespace polykv

@@ -8,6 +8,7 @@
 #include "app/commands/table.h"
 #include "app/window.h"
 #include "core/bench/plain_loop.h"
+#include "core/bench/random_model.h"
 #include "core/cache/engine.h"
 #include "core/error.h"
 #include "core/model/dtype.h"
@@ -40,84 +41,15 @@ std::vector<std::string> weight_files(const std::string& folder) {
   return files;
 }
 
-// About 300 million parameters in fp32: a Llama of 24 layers with grouped heads and noise for
-// weights, in a folder that goes with this object.
-class RandomModel {
- public:
-  explicit RandomModel(std::uint64_t seed) {
-    std::string name = (fs::temp_directory_path() / "polykv-bench-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) {
-      throw Error(ErrorKind::failed, "bench engine: no temporary folder at " + name);
-    }
-    folder_ = name;
-    const fs::path embedded = embedded_model_folder();
-    fs::copy_file(embedded / "tokenizer.json", folder_ / "tokenizer.json");
-    write_file_atomic((folder_ / "config.json").string(), config().dump());
-    write_safetensors((folder_ / "model.safetensors").string(), tensors(seed));
-  }
-  ~RandomModel() {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-  }
-  RandomModel(const RandomModel&) = delete;
-  RandomModel& operator=(const RandomModel&) = delete;
-  std::string folder() const { return folder_.string(); }
-
- private:
-  static constexpr int kLayers = 24, kHidden = 1024, kFfn = 2816, kHeads = 16, kKvHeads = 4,
-                       kHeadDim = 64, kVocab = 32000;
-  static Json config() {
-    return {{"architectures", {"LlamaForCausalLM"}},
-            {"model_type", "llama"},
-            {"hidden_size", kHidden},
-            {"intermediate_size", kFfn},
-            {"num_hidden_layers", kLayers},
-            {"num_attention_heads", kHeads},
-            {"num_key_value_heads", kKvHeads},
-            {"head_dim", kHeadDim},
-            {"vocab_size", kVocab},
-            {"max_position_embeddings", 32768},
-            {"rms_norm_eps", 1e-5},
-            {"rope_theta", 500000.0},
-            {"hidden_act", "silu"},
-            {"tie_word_embeddings", true},
-            {"torch_dtype", "float32"}};
-  }
-  static std::vector<FloatTensor> tensors(std::uint64_t seed) {
-    std::vector<FloatTensor> all;
-    std::uint64_t state = seed;
-    const auto add = [&](const std::string& name, int rows, int columns) {
-      FloatTensor tensor{name, {rows, columns}, {}};
-      tensor.values.resize(static_cast<std::size_t>(rows) * columns);
-      const double width = std::sqrt(12.0 / columns) / (std::uint64_t{1} << 32);
-      for (float& value : tensor.values) {  // Knuth's linear congruence: noise is all it must be
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        value = static_cast<float>((double(state >> 32) - double(1u << 31)) * width);
-      }
-      all.push_back(std::move(tensor));
-    };
-    const auto ones = [&](const std::string& name) {
-      all.push_back({name, {kHidden}, std::vector<float>(kHidden, 1.0f)});
-    };
-    add("model.embed_tokens.weight", kVocab, kHidden);
-    for (int l = 0; l < kLayers; ++l) {
-      const std::string base = "model.layers." + std::to_string(l) + ".";
-      ones(base + "input_layernorm.weight");
-      add(base + "self_attn.q_proj.weight", kHeads * kHeadDim, kHidden);
-      add(base + "self_attn.k_proj.weight", kKvHeads * kHeadDim, kHidden);
-      add(base + "self_attn.v_proj.weight", kKvHeads * kHeadDim, kHidden);
-      add(base + "self_attn.o_proj.weight", kHidden, kHeads * kHeadDim);
-      ones(base + "post_attention_layernorm.weight");
-      add(base + "mlp.gate_proj.weight", kFfn, kHidden);
-      add(base + "mlp.up_proj.weight", kFfn, kHidden);
-      add(base + "mlp.down_proj.weight", kHidden, kFfn);
-    }
-    ones("model.norm.weight");
-    return all;
-  }
-
-  fs::path folder_;
-};
+// About 300 million parameters in fp32: a Llama with grouped heads.
+constexpr ModelShape kRandomShape = {.layers = 24,
+                                     .query_heads = 16,
+                                     .kv_heads = 4,
+                                     .head_dim = 64,
+                                     .hidden = 1024,
+                                     .vocab = 32000,
+                                     .max_tokens = 32768};
+constexpr int kRandomIntermediate = 2816;
 
 Row measure(const std::string& folder, const std::string& name, const Options& given,
             ProgressLine& progress) {
@@ -201,7 +133,9 @@ int run(const Options& given) {
   }
   if (only != "embedded") {
     progress.show(0, "writing a random model");
-    const RandomModel random(given.seed(1));
+    const RandomModel random(kRandomShape, kRandomIntermediate, given.seed(1));
+    fs::copy_file(fs::path(embedded_model_folder()) / "tokenizer.json",
+                  fs::path(random.folder()) / "tokenizer.json");
     rows.push_back(measure(random.folder(), "random", given, progress));
   }
   Json list = Json::array();

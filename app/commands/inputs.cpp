@@ -47,12 +47,16 @@ std::shared_ptr<const Model> open_model(const Options& given, ProgressLine& prog
   return open_folder(model_folder(given), given, progress);
 }
 
-std::shared_ptr<const Model> open_folder(const std::string& folder, const Options& given,
-                                         ProgressLine& progress) {
+void use_threads(const Options& given) {
   if (given.choice("--device", "cpu", {"cpu", "cuda"}) == "cuda") {
     throw Error(ErrorKind::failed, "--device cuda: this build computes on the CPU only");
   }
   set_torch_threads(given.integer("--threads", 0, 0, 4096));
+}
+
+std::shared_ptr<const Model> open_folder(const std::string& folder, const Options& given,
+                                         ProgressLine& progress) {
+  use_threads(given);
   const auto model = Model::open(folder, progress.callback(), nullptr, dtype_option(given));
   if (!given.has("--heads")) return model;
   return model->with_heads(read_heads(given.text("--heads"), model->head_target()));

@@ -21,6 +21,8 @@ std::string model_folder(const Options& given);
 std::shared_ptr<const Model> open_model(const Options& given, ProgressLine& progress);
 std::shared_ptr<const Model> open_folder(const std::string& folder, const Options& given,
                                          ProgressLine& progress);
+// Sets --threads and refuses what --device cannot be.
+void use_threads(const Options& given);
 // --dtype; none without it.
 std::optional<StoredType> dtype_option(const Options& given);
 PlanTarget target_of(const Model& model);

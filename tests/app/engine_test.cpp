@@ -1,4 +1,5 @@
 // Threads, dtype and the engine's bench, through the program.
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "tests/app/program.h"
@@ -79,4 +80,41 @@ TEST_CASE("bench engine runs both sides over the same weights") {
           Approx(row.at("prefill_tokens_per_s").get<double>() /
                  row.at("plain_prefill_tokens_per_s").get<double>()));
   }
+}
+
+TEST_CASE("bench policies times the three parts of every policy's cut beside the attention") {
+  const Json rows = answer("bench policies --lengths 300 --repeats 1").at("rows");
+  std::vector<std::string> measured;
+  for (const Json& row : rows) {
+    INFO(row.dump());
+    measured.push_back(row.at("policy"));
+    CHECK(row.at("budget") == 37);
+    CHECK(row.at("skipped") == "");
+    CHECK(row.at("score_ms") > 0);
+    CHECK(row.at("compact_ms") > 0);
+    CHECK(row.at("total_ms").get<double>() ==
+          Approx(row.at("score_ms").get<double>() + row.at("select_ms").get<double>() +
+                 row.at("compact_ms").get<double>()));
+    CHECK(row.at("share").get<double>() ==
+          Approx(row.at("total_ms").get<double>() / row.at("attention_ms").get<double>()));
+  }
+  // All that cut a prompt and read no file.
+  std::vector<std::string> expected;
+  for (const Json& policy : answer("policies").at("policies")) {
+    const Json &phases = policy.at("phases"), &params = policy.at("params");
+    const bool reads_file = std::any_of(
+        params.begin(), params.end(), [](const Json& param) { return param.at("name") == "file"; });
+    const bool prefill = std::count(phases.begin(), phases.end(), "prefill") > 0;
+    if (policy.at("id") != "full" && prefill && !reads_file) expected.push_back(policy.at("id"));
+  }
+  CHECK(measured == expected);
+}
+
+TEST_CASE("bench policies says which policy it skips, and why") {
+  const Json rows =
+      answer("bench policies --lengths 256 --repeats 1 --only h2o --limit 0").at("rows");
+  REQUIRE(rows.size() == 1);
+  CHECK(rows[0].at("skipped").get<std::string>().find("--limit is 0 s") != std::string::npos);
+  CHECK(rows[0].at("total_ms").is_null());
+  CHECK(rows[0].at("attention_ms") > 0);
 }
