@@ -26,4 +26,13 @@ void split_heads_cpu(const float* qkv, const HeadShape& shape, const float* cos,
                      float* q, std::ptrdiff_t q_stride, float* k, float* v,
                      std::ptrdiff_t kv_stride);
 
+// The same three on device pointers (the norms of a HeadShape too); stream is a cudaStream_t. Only
+// in builds with CUDA.
+void rms_norm_cuda(const float* x, const float* weight, int rows, int columns, float eps,
+                   float* out, void* stream);
+void silu_gate_cuda(const float* gate_up, int rows, int columns, float* out, void* stream);
+void split_heads_cuda(const float* qkv, const HeadShape& shape, const float* cos, const float* sin,
+                      float* q, std::ptrdiff_t q_stride, float* k, float* v,
+                      std::ptrdiff_t kv_stride, void* stream);
+
 }  // namespace polykv

@@ -26,4 +26,12 @@ void matvec_cpu(const float* x, const Bf16* weight, const MatvecShape& shape, in
 void matvec_cpu(const float* x, const Fp16* weight, const MatvecShape& shape, int row_begin,
                 int row_end, float* out);
 
+// The same on device pointers for all rows; stream is a cudaStream_t. Only in builds with CUDA.
+void matvec_cuda(const float* x, const float* weight, const MatvecShape& shape, float* out,
+                 void* stream);
+void matvec_cuda(const float* x, const Bf16* weight, const MatvecShape& shape, float* out,
+                 void* stream);
+void matvec_cuda(const float* x, const Fp16* weight, const MatvecShape& shape, float* out,
+                 void* stream);
+
 }  // namespace polykv

@@ -7,10 +7,12 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/attention.h"
 #include "kernels/importance.h"
+#include "kernels/matvec.h"
 #include "kernels/select.h"
 
 namespace hostile {
@@ -28,6 +30,20 @@ inline std::vector<float> normal_values(std::mt19937& random, std::size_t count)
   std::vector<float> values(count);
   for (float& value : values) value = normal(random);
   return values;
+}
+
+// One weight of a matrix, as wild as its type is narrow.
+template <class Number>
+Number weight(std::mt19937& random) {
+  if constexpr (std::is_same_v<Number, float>) {
+    return std::normal_distribution<float>()(random);
+  } else if constexpr (std::is_same_v<Number, polykv::Bf16>) {  // both signs, 2^-8 to 2^2
+    return {static_cast<std::uint16_t>(between(random, 0, 1) << 15 |
+                                       between(random, 119, 128) << 7 | between(random, 0, 127))};
+  } else {  // both signs, subnormal numbers up to 4
+    return {static_cast<std::uint16_t>(between(random, 0, 1) << 15 | between(random, 0, 16) << 10 |
+                                       between(random, 0, 1023))};
+  }
 }
 
 // kind 0: all different; 1: four values; 2: all equal; 3: NaN, both infinities, both zeros, the

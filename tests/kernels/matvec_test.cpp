@@ -20,21 +20,6 @@ double value_of(polykv::Bf16 value) {
 double value_of(float value) { return value; }
 
 template <class Number>
-Number draw(std::mt19937& random) {
-  if constexpr (std::is_same_v<Number, float>) {
-    return std::normal_distribution<float>()(random);
-  } else if constexpr (std::is_same_v<Number, polykv::Bf16>) {  // both signs, 2^-8 to 2^2
-    return {static_cast<std::uint16_t>(hostile::between(random, 0, 1) << 15 |
-                                       hostile::between(random, 119, 128) << 7 |
-                                       hostile::between(random, 0, 127))};
-  } else {  // both signs, subnormal numbers up to 4
-    return {static_cast<std::uint16_t>(hostile::between(random, 0, 1) << 15 |
-                                       hostile::between(random, 0, 16) << 10 |
-                                       hostile::between(random, 0, 1023))};
-  }
-}
-
-template <class Number>
 void compare(const char* name) {
   for (unsigned seed = 0; seed < 200; ++seed) {
     std::mt19937 random(seed);
@@ -44,7 +29,7 @@ void compare(const char* name) {
     const auto x =
         hostile::normal_values(random, static_cast<std::size_t>(shape.tokens) * shape.columns);
     std::vector<Number> weight(static_cast<std::size_t>(shape.rows) * shape.columns);
-    for (Number& w : weight) w = draw<Number>(random);
+    for (Number& w : weight) w = hostile::weight<Number>(random);
     const std::size_t size = static_cast<std::size_t>(shape.tokens) * shape.rows;
     std::vector<float> out(size + hostile::kSentinels, hostile::kFloatSentinel), halves = out;
     polykv::matvec_cpu(x.data(), weight.data(), shape, 0, shape.rows, out.data());

@@ -227,6 +227,7 @@ inline int atomicAdd(int* at, int value) {
 }
 inline int __popc(unsigned bits) { return std::popcount(bits); }
 inline unsigned __float_as_uint(float value) { return std::bit_cast<std::uint32_t>(value); }
+inline float __uint_as_float(unsigned bits) { return std::bit_cast<float>(bits); }
 using std::max;
 using std::min;
 
