@@ -5,9 +5,9 @@
 #include <cmath>
 #include <cstdio>
 
-#include "core/policies/policy.h"
 #include "views/context_model.h"
 #include "views/layers_model.h"
+#include "views/policy_items.h"
 #include "views/views.h"
 #include "views/widgets.h"
 
@@ -44,28 +44,21 @@ float draw_model(Frame& f, float x, float y, const ContextModel& context, bool s
 
 float draw_policy(Frame& f, float x, float y, const ContextModel& context) {
   const Theme& t = f.theme;
-  x = draw_label(t, x, y, "Policy");
+  x = draw_label(t, x, y, context.phase == Phase::decode ? "Decoding" : "Policy");
   const std::string label = context.policy.empty() ? "\u2014" : context.policy;
   float w = std::max(t.px(88), text_width(t.font.body, label) + t.px(36));
   if (!context.code.empty()) w += text_width(t.font.mono, context.code) + t.px(6);
   const Rect chip = {x, y - t.px(12), std::round(w), t.px(24)};
   f.ui.places["policy"] = chip;
   const bool pressed = draw_chip(t, "policy", chip, context.code, label);
-  std::vector<MenuItem> items;
-  for (const Policy& policy : policies()) {
-    MenuItem item;
-    item.label = policy.id, item.hint = policy.summary, item.code = policy.code;
-    item.enabled = (policy.phases & kPrefill) != 0 && f.ui.history.current().layers() > 0;
-    item.checked = context.policy == policy.id;
-    items.push_back(std::move(item));
-  }
+  const std::vector<MenuItem> items =
+      policy_items(f.now, f.ui.history.current(), context.phase, context.policy);
   const int picked =
       draw_menu(t, kPolicyMenu, pressed, chip.x, chip.y + chip.h + t.px(2), items, &f.ui.places);
   if (picked >= 0) {
-    EditRules rules = band_rules(f.now, f.ui);
-    rules.phase = Phase::prefill;
     edit_plan(f, with_policy_everywhere(f.ui.history.current(),
-                                        items[static_cast<std::size_t>(picked)].label, rules));
+                                        items[static_cast<std::size_t>(picked)].label,
+                                        band_rules(f.now, f.ui)));
   }
   return x + chip.w + t.px(20);
 }
@@ -77,10 +70,9 @@ void apply_total(Frame& f) {
     f.ui.message_is_error = true;
     return;
   }
-  EditRules rules = band_rules(f.now, f.ui);
-  rules.phase = Phase::prefill;
+  const EditRules rules = band_rules(f.now, f.ui);
   edit_plan(f, with_total(f.ui.history.current(), *total, rules));
-  const int reached = f.ui.history.current().total(Phase::prefill);
+  const int reached = f.ui.history.current().total(rules.phase);
   if (reached == *total) return;
   f.ui.message = "The unlocked layers can hold " + format_count(reached) + " tokens in all, not " +
                  format_count(*total) + ".";

@@ -21,11 +21,11 @@ std::string budget_words(int total, int layers, int full) {
   return words;
 }
 
-void fill_equation(ContextModel& context, const Snapshot& now, const Plan& plan) {
+void fill_equation(ContextModel& context, const Snapshot& now, const Plan& plan, Phase phase) {
   int budgeted = 0, full = 0;
-  for (const LayerChoice& choice : plan.of(Phase::prefill)) (choice.budget ? budgeted : full)++;
-  const int cap = cut_tokens(now, plan);
-  context.total = plan.total(Phase::prefill);
+  for (const LayerChoice& choice : plan.of(phase)) (choice.budget ? budgeted : full)++;
+  const int cap = phase_tokens(now, plan, phase);
+  context.total = plan.total(phase);
   context.has_total = budgeted > 0;
   const double tokens = context.total + static_cast<double>(full) * cap;
   const double all = static_cast<double>(plan.layers()) * cap;
@@ -38,8 +38,8 @@ void fill_equation(ContextModel& context, const Snapshot& now, const Plan& plan)
   context.short_equation = "tokens" + amounts;
 }
 
-void fill_policy(ContextModel& context, const Plan& plan) {
-  for (const LayerChoice& choice : plan.of(Phase::prefill)) {
+void fill_policy(ContextModel& context, const Plan& plan, Phase phase) {
+  for (const LayerChoice& choice : plan.of(phase)) {
     if (context.policy.empty()) context.policy = choice.policy;
     if (context.policy != choice.policy) context.policy = "mixed";
   }
@@ -70,8 +70,12 @@ void fill_pill(ContextModel& context, const Snapshot& now, const Ui& ui) {
   switch (ui.pill) {
     case Pill::preview:
       context.pill_word = "PREVIEW";
-      if (ui.proxy.available)
+      if (ui.band.phase == Phase::decode) {
+        context.pill_detail = "no preview while decoding";
+      } else if (ui.proxy.available) {
         context.pill_detail = "kept mass " + format_number(ui.proxy.kept_mass, 2);
+        if (cuts_while_decoding(ui.history.current())) context.pill_detail += ", prefill cut";
+      }
       break;
     case Pill::queued:
       context.pill_word = "QUEUED";
@@ -124,8 +128,9 @@ ContextModel condense_context(const Snapshot& now, const Ui& ui) {
   context.embedded = now.model && now.model->embedded;
   const Plan& plan = ui.history.current();
   if (plan.layers() > 0) {
-    fill_policy(context, plan);
-    fill_equation(context, now, plan);
+    context.phase = ui.band.phase;
+    fill_policy(context, plan, context.phase);
+    fill_equation(context, now, plan, context.phase);
   }
   fill_pill(context, now, ui);
   fill_check(context, now);

@@ -12,9 +12,10 @@ enum class CheckState { not_run, running, ok, failed };
 struct ContextModel {
   std::string model;  // "tiny-needle", or "no model"
   bool embedded = false;
-  std::string policy, code;  // "snapkv" "SN", or "mixed" when layers differ
-  int total = 0;             // tokens of the layers with a budget
-  bool has_total = false;    // false: every layer is full, or there is no plan
+  Phase phase = Phase::prefill;  // of the band; policy and total are those of this phase
+  std::string policy, code;      // "snapkv" "SN", or "mixed" when layers differ
+  int total = 0;                 // tokens of the layers with a budget
+  bool has_total = false;        // false: every layer is full, or there is no plan
   // "tokens = 6 × 64 = 6.75% = 192 KiB", and the shorter "tokens = 6.75% = 192 KiB"
   std::string equation, short_equation;
   std::string pill_word, pill_detail;
@@ -27,7 +28,7 @@ struct ContextModel {
 std::string work_words(const WorkState& work);
 ContextModel condense_context(const Snapshot& now, const Ui& ui);
 
-// The plan with every unlocked layer of the prefill phase set to `policy`.
+// The plan with every unlocked layer of the rules' phase set to `policy`.
 Plan with_policy_everywhere(const Plan& plan, const std::string& policy, const EditRules& rules);
 
 }  // namespace polykv

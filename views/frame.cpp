@@ -1,5 +1,6 @@
 #include "views/frame.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace polykv {
@@ -30,6 +31,12 @@ const char* to_string(Pill pill) {
   return "none";
 }
 
+bool cuts_while_decoding(const Plan& plan) {
+  const auto& layers = plan.of(Phase::decode);
+  return std::any_of(layers.begin(), layers.end(),
+                     [](const LayerChoice& layer) { return layer.policy != "full"; });
+}
+
 std::string plan_label(const Plan& plan) {
   const auto& layers = plan.of(Phase::prefill);
   int budgeted = 0;
@@ -39,9 +46,11 @@ std::string plan_label(const Plan& plan) {
     same_policy &= layer.policy == layers[0].policy && layer.params == layers[0].params;
     same_budget &= layer.budget == layers[0].budget;
   }
-  if (layers.empty() || budgeted == 0) return "full";
+  const bool decodes = cuts_while_decoding(plan);
+  if (layers.empty() || (budgeted == 0 && !decodes)) return "full";
+  if (budgeted == 0) return "full " + plan_fingerprint(plan).substr(0, 4);
   const int mean = (plan.total(Phase::prefill) + budgeted / 2) / budgeted;
-  const bool plain = same_policy && same_budget && layers[0].params.empty();
+  const bool plain = same_policy && same_budget && layers[0].params.empty() && !decodes;
   if (plain) return layers[0].policy + ":" + std::to_string(mean);
   return (same_policy ? layers[0].policy : "mixed") + "-" + std::to_string(mean) + " " +
          plan_fingerprint(plan).substr(0, 4);

@@ -54,6 +54,30 @@ struct BandUi {
   int menu_layer = -1;  // open policy menu
 };
 
+// The popover with the parameters of the selected layer's policy.
+struct ParamsUi {
+  bool all_layers = false;  // edits reach every layer with the same policy
+  std::string dragging;     // parameter whose slider is held
+};
+
+// The heads panel. Index 0: SRH, 1: TRH.
+struct HeadsUi {
+  int score = 0;
+  double threshold[2] = {-1, -1};  // < 0: a third of the largest
+  int top = 4;                     // heads that vote while no layer of the plan says it
+  bool masking = false;            // the chosen heads are masked beside random ones
+  std::uint64_t request = 0;       // of the newest MaskHeads
+  std::vector<HeadPlace> masked;   // its heads
+  std::string dragging;            // handle that is held: "threshold", "top"
+};
+
+// A measured signal that is waited for; its budgets enter the plan when it comes.
+struct FillUi {
+  std::uint64_t request = 0;
+  std::string allocator;  // empty = nothing is waited for
+  Phase phase = Phase::prefill;
+};
+
 struct ContextUi {
   bool typing_total = false;
   std::string total;  // what stands in the field
@@ -89,6 +113,10 @@ struct Ui {
   Selection selected;
   HeatUi heat;
   BandUi band;
+  ParamsUi params;
+  HeadsUi heads;
+  FillUi fill;
+  int lower_tab = 0;  // below the heatmap: 0 keep map, 1 heads
   ContextUi context;
   FileRequest asking;          // open path field; none = closed
   bool asking_starts = false;  // it takes the keyboard this frame
@@ -118,9 +146,12 @@ struct Frame {
   std::vector<Command>& out;
 };
 
-// Name of a plan made by hand: "snapkv:64" when all layers are alike, else "mixed-64 e6fe" (policy
-// or "mixed", mean budget, first digits of the fingerprint).
+// Name of a plan made by hand: "snapkv:64" when all layers are alike and nothing is evicted while
+// decoding, else "mixed-64 e6fe" (policy or "mixed", mean budget, first digits of the fingerprint).
 std::string plan_label(const Plan& plan);
+// Whether some layer evicts while decoding: the proxy, the heatmap and the keep map know the
+// prefill cut only and say so then.
+bool cuts_while_decoding(const Plan& plan);
 // Puts a new plan in hand under its label, as one undo step (or as part of the running drag), and
 // asks for its score.
 void edit_plan(Frame& f, Plan next);
@@ -131,6 +162,10 @@ void end_edit_drag(Frame& f);
 void cancel_edit_drag(Frame& f);
 // Undo / redo, with the score asked for again.
 void step_plan(Frame& f, bool back);
+// Shares the budgets of the band's phase by an allocator, as one undo step: at once, or as soon as
+// the signal it needs is measured (meet_signal, once per frame before anything is drawn).
+void fill_budgets(Frame& f, const std::string& allocator);
+void meet_signal(Frame& f);
 // Asks for the card of a folder. Shown at once, unless the path field asks or the program starts.
 void ask_model(Ui& ui, std::vector<Command>& out, const std::string& folder, bool shown = true);
 // Opens the path field; a field for a model folder also wants folders to offer.

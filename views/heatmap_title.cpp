@@ -35,6 +35,7 @@ std::string stamp_of(const Frame& f, const HeatScene& s) {
   } else if (f.ui.pill != Pill::exact && f.ui.pill != Pill::none) {
     text = "cut before the edit" + dot;
   }
+  if (cuts_while_decoding(f.ui.history.current())) text += "prefill cut only" + dot;
   text += "L" + std::to_string(s.tile.layer) + dot + "H" + std::to_string(s.tile.head) + " (KV " +
           std::to_string(s.kv_head) + ")";
   if (s.axis.token_width() < 1)

@@ -98,6 +98,7 @@ void draw_row(Frame& f, Rect panel, Rect strip, const TokenAxis& axis, const Lay
 
 std::string stamp_of(const Ui& ui, int tokens, int layers, const Rows& rows, bool preview) {
   std::string text = preview ? "preview cut \u00B7 " : "";
+  if (cuts_while_decoding(ui.history.current())) text += "prefill cut only \u00B7 ";
   text += rows.last - rows.first == layers
               ? "all layers"
               : "layers " + std::to_string(rows.first) + " to " + std::to_string(rows.last - 1);
@@ -121,7 +122,7 @@ void draw_keep_map(Frame& f, Rect area) {
   f.ui.places["keep_map"] = area;
   const std::string why = missing(f);
   if (!why.empty()) {
-    draw_empty(t, draw_panel(t, area, "Keep map", ""), why, "");
+    draw_empty(t, draw_lower_panel(f, area, "", 0), why, "");
     return;
   }
   const CaseText& text = *looked_case(f.now);
@@ -135,11 +136,12 @@ void draw_keep_map(Frame& f, Rect area) {
   const float w = std::max(0.0f, area.w - t.px(kLeftGutter) - t.px(kRightGutter));
   const bool fits = w >= t.px(40) && room >= t.px(kSelectedRow) && layers > 0;
   if (!fits) {
-    draw_panel(t, area, "Keep map", "");
+    draw_lower_panel(f, area, "", 0);
     return;
   }
   const Rows rows = lay_out(t, top, room, layers, f.ui.selected.layer);
-  draw_panel(t, area, "Keep map", stamp_of(f.ui, tokens, layers, rows, preview));
+  draw_lower_panel(f, area, stamp_of(f.ui, tokens, layers, rows, preview),
+                   area.x + area.w - t.px(kRightGutter + 16 + 220));
   draw_legend(t, area.x + area.w - t.px(kRightGutter + 16), area.y + t.px(15));
   if (!preview) {  // heads the numbers in the right gutter
     draw_text(t, t.font.small, area.x + area.w - t.px(16), area.y + t.px(15), t.color.text3,

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/policies/policy.h"
 #include "views/keys.h"
 #include "views/layers_parts.h"
+#include "views/policy_items.h"
 #include "views/views.h"
 #include "views/widgets.h"
 
@@ -95,9 +95,12 @@ void draw_title_row(Frame& f, Rect area, const BandModel& model) {
   draw_step_button(f, "redo", right, y, false);
   right -= t.px(4) + t.px(24);
   draw_step_button(f, "undo", right, y, true);
-  const float note_x = x + width + t.px(20);
-  draw_text(t, t.font.small, note_x, y, t.color.text3, model.note, Align::left,
-            std::max(1.0f, right - t.px(20) - note_x));
+  float note_x = x + width + t.px(12);
+  note_x += draw_params_chip(f, {note_x, y - t.px(12), right - t.px(20) - note_x, t.px(24)});
+  note_x += t.px(12);
+  if (note_x + t.px(60) < right)
+    draw_text(t, t.font.small, note_x, y, t.color.text3, model.note, Align::left,
+              std::max(1.0f, right - t.px(20) - note_x));
 }
 
 void draw_gutter(const Theme& t, Rect area, const BandModel& model, const BandColumn& first) {
@@ -141,14 +144,7 @@ void draw_policy_menu(Frame& f, const std::vector<BandColumn>& columns, int pres
   if (layer < 0 || layer >= static_cast<int>(columns.size())) return;
   const Plan& plan = f.ui.history.current();
   const std::string current = plan.of(f.ui.band.phase)[static_cast<std::size_t>(layer)].policy;
-  std::vector<MenuItem> items;
-  for (const Policy& policy : policies()) {
-    MenuItem item;
-    item.label = policy.id, item.hint = policy.summary, item.code = policy.code;
-    item.enabled = (policy.phases & kPrefill) != 0;
-    item.checked = current == policy.id;
-    items.push_back(std::move(item));
-  }
+  const std::vector<MenuItem> items = policy_items(f.now, plan, f.ui.band.phase, current);
   const BandColumn& column = columns[static_cast<std::size_t>(layer)];
   const int picked = draw_menu(f.theme, kMenu, pressed >= 0, column.area.x + f.theme.px(8),
                                column.chip_y + f.theme.px(14), items, &f.ui.places);
@@ -220,6 +216,7 @@ void draw_layers(Frame& f, Rect area) {
     if (column.hovered && ImGui::IsMouseClicked(0)) f.ui.selected.layer = column.layer;
     drag_bar(f, model, column);
   }
+  meet_signal(f);
   if (f.ui.edit != before) prepare_frame(f.now, f.ui);
   model = condense_band(f.now, f.ui);
   columns = lay_out_columns(t, area, model);

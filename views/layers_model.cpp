@@ -65,12 +65,20 @@ int cut_tokens(const Snapshot& now, const Plan& plan) {
   return longest;
 }
 
+int phase_tokens(const Snapshot& now, const Plan& plan, Phase phase) {
+  int longest = 0;
+  if (phase == Phase::decode && now.cases)
+    for (const CaseText& text : now.cases->cases)
+      longest = std::max(longest, text.context + text.question + text.answer);
+  return longest > 0 ? longest : cut_tokens(now, plan);
+}
+
 EditRules band_rules(const Snapshot& now, const Ui& ui) {
   EditRules rules;
   rules.phase = ui.band.phase;
   rules.keep_total = ui.band.keep_total;
   rules.locked = ui.band.locked;
-  rules.cap = cut_tokens(now, ui.history.current());
+  rules.cap = phase_tokens(now, ui.history.current(), rules.phase);
   return rules;
 }
 
@@ -85,13 +93,15 @@ BandModel condense_band(const Snapshot& now, const Ui& ui) {
   BandModel band;
   const Plan& plan = ui.history.current();
   const auto& choices = plan.of(ui.band.phase);
-  band.cap = cut_tokens(now, plan);
+  band.cap = phase_tokens(now, plan, ui.band.phase);
   band.dragging = ui.band.dragging_layer >= 0 && ui.band.drag_moved;
   band.total = plan.total(ui.band.phase);
-  band.editable = plan.layers() > 0 && ui.band.phase == Phase::prefill;
+  band.editable = plan.layers() > 0;
   if (plan.layers() > 0) band.stamp = plan_stamp(ui, plan);
   if (ui.band.phase == Phase::decode)
-    band.note = "decode-phase eviction is not built yet: every generated token is kept";
+    band.note = cuts_while_decoding(plan)
+                    ? "caps while generating: " + format_count(band.total) + " tokens in all"
+                    : "every generated token is kept: choose a policy to evict while generating";
 
   const bool exact =
       ui.pill == Pill::exact && now.scored && now.score.kept_mass_by_layer.size() == choices.size();
@@ -109,7 +119,8 @@ BandModel condense_band(const Snapshot& now, const Ui& ui) {
     layer.share =
         band.cap > 0 ? std::min(1.0, static_cast<double>(layer.budget) / band.cap) : kUnknown;
     layer.bytes = layer.budget * bytes_per_token(now);
-    if (ui.band.phase == Phase::decode) layer.bytes = kUnknown;  // grows with the answer
+    const bool grows = layer.full && ui.band.phase == Phase::decode;
+    if (grows) layer.bytes = kUnknown;  // with the answer
     layer.kept_mass = kUnknown;
     if (ui.band.phase == Phase::prefill) {
       layer.kept_mass_is_exact = exact;

@@ -24,9 +24,9 @@ struct BandLayer {
 };
 
 struct BandModel {
-  bool editable = false;  // false: no plan, or the decode phase
+  bool editable = false;  // false: no plan
   bool dragging = false;
-  int cap = 0;        // tokens the cut looks at; 0 = no case yet
+  int cap = 0;        // phase_tokens; 0 = no case yet
   int scale_top = 0;  // tokens at the top of the bars
   int total = 0;
   std::string stamp, note;  // note: one line in place of the bars' hint, may be empty
@@ -38,6 +38,9 @@ BandModel condense_band(const Snapshot& now, const Ui& ui);
 // Tokens the cut looks at under this plan: the longest context of the cases, with the question when
 // it is visible; without cases the model's positions; 0 without a model.
 int cut_tokens(const Snapshot& now, const Plan& plan);
+// The most tokens a layer can hold in a phase: those of the cut; while decoding those and what is
+// fed after it.
+int phase_tokens(const Snapshot& now, const Plan& plan, Phase phase);
 EditRules band_rules(const Snapshot& now, const Ui& ui);
 
 // Top of the scale for the largest budget: 32, 64, 128, ... with some room, never above cap.

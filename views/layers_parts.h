@@ -31,6 +31,10 @@ void draw_value(Frame& f, const BandModel& model, const BandColumn& column);
 // Sets a layer's budget by the rules of the band, never below what its policy protects.
 void drag_to(Frame& f, const BandModel& model, int layer, int budget);
 
+// The parameters of the selected layer's policy as words in a chip, and the popover that edits
+// them; returns the width drawn, at most that of `room`.
+float draw_params_chip(Frame& f, Rect room);
+
 void toggle_lock(Ui& ui, int layer);
 
 }  // namespace polykv

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/budgets/allocator.h"
 #include "views/keys.h"
 #include "views/layers_model.h"
 #include "views/opening_model.h"
@@ -128,6 +129,19 @@ void run_menu(Frame& f, float& x, Rect bar) {
   if (picked == 1) f.out.push_back(CancelWork{});
 }
 
+void plan_menu(Frame& f, float& x, Rect bar) {
+  const bool can_fill = f.ui.history.current().total(f.ui.band.phase) > 0;
+  std::vector<MenuItem> items = {item("Fill by allocator", "", false)};
+  for (const Allocator& row : allocators()) {
+    const bool measured = row.needs != 0;
+    items.push_back(item(row.id, row.summary, can_fill && (!measured || f.now.cases)));
+    items.back().hint_at = 110;
+    if (measured) items.back().hint += ", measured";
+  }
+  const int picked = draw_menu_word(f, "Plan", x, bar, items);
+  if (picked > 0) fill_budgets(f, items[static_cast<std::size_t>(picked)].label);
+}
+
 void needle_menu(Frame& f, float& x, Rect bar) {
   const bool has_model = f.now.model && f.now.model->embedded;
   const int counts[] = {1, 16, 32, 64};
@@ -157,6 +171,7 @@ void draw_menu_bar(Frame& f, Rect area) {
   edit_menu(f, x, area);
   view_menu(f, x, area);
   run_menu(f, x, area);
+  plan_menu(f, x, area);
   needle_menu(f, x, area);
   help_menu(f, x, area);
   if (f.now.cases)

@@ -30,6 +30,12 @@ void note_places(Ui& ui, const WindowLayout& at) {
 
 }  // namespace
 
+Rect draw_lower_panel(Frame& f, Rect area, const std::string& stamp, float stamp_right,
+                      float busy) {
+  return draw_tabbed_panel(f.theme, area, {"Keep map", "Heads"}, f.ui.lower_tab, stamp, stamp_right,
+                           f.ui.places, busy);
+}
+
 void draw_window(Frame& f, float width, float height) {
   const Theme& t = f.theme;
   f.ui.places.clear();
@@ -59,7 +65,7 @@ void draw_window(Frame& f, float width, float height) {
   draw_cases(f, at.cases);
   draw_prompt(f, at.prompt);
   draw_heatmap(f, at.heatmap);
-  draw_keep_map(f, at.keep_map);
+  f.ui.lower_tab == 0 ? draw_keep_map(f, at.keep_map) : draw_heads(f, at.keep_map);
   draw_scores(f, at.scores);
   draw_pareto(f, at.pareto);
   draw_log_line(f, at.log);

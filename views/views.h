@@ -15,7 +15,11 @@ void draw_prompt(Frame& f, Rect area);  // left, lower: context with the needle 
 void draw_heatmap(Frame& f,
                   Rect area);  // centre: heatmap, key sums, cache strip, whole cache, hover card
 void draw_keep_map(Frame& f, Rect area);  // centre, lower: one strip per layer
-void draw_scores(Frame& f, Rect area);    // right, upper
+void draw_heads(Frame& f, Rect area);     // the same place: retrieval heads, in another tab
+// The panel of both with its tabs and a stamp up to stamp_right; returns the body.
+Rect draw_lower_panel(Frame& f, Rect area, const std::string& stamp, float stamp_right,
+                      float busy = -1);
+void draw_scores(Frame& f, Rect area);  // right, upper
 void draw_pareto(Frame& f, Rect area);  // right, lower: runs and controls, recall against KV bytes
 void draw_layers(Frame& f, Rect area);  // bottom band
 void draw_log_line(Frame& f, Rect area);

@@ -96,6 +96,30 @@ Rect draw_panel(const Theme& t, Rect a, const std::string& title, const std::str
   return {a.x + t.px(12), a.y + top, std::max(0.0f, a.w - t.px(24)), std::max(0.0f, a.h - top)};
 }
 
+Rect draw_tabbed_panel(const Theme& t, Rect a, const std::vector<std::string>& titles, int& current,
+                       const std::string& stamp, float stamp_right,
+                       std::map<std::string, Rect>& places, float busy) {
+  const Rect body = draw_panel(t, a, "", "", busy);
+  const float y = a.y + t.px(15);
+  float x = a.x + t.px(12);
+  const int shown = current;
+  for (int i = 0; i < static_cast<int>(titles.size()); ++i) {
+    const std::string& title = titles[static_cast<std::size_t>(i)];
+    const float w = std::round(text_width(t.font.strong, title));  // stays when it is chosen
+    const Rect tab = {x - t.px(6), a.y + t.px(3), w + t.px(12), t.px(25)};
+    places["tab." + title] = tab;
+    if (invisible_button(("tab " + title).c_str(), tab)) current = i;
+    const bool lit = i == shown || ImGui::IsItemHovered();
+    draw_text(t, i == shown ? t.font.strong : t.font.body, x, y, lit ? t.color.text : t.color.text2,
+              title);
+    if (i == shown) fill_rect({x, a.y + t.px(26), w, t.px(2)}, t.color.accent);
+    x += w + t.px(18);
+  }
+  if (stamp_right - x > t.px(24))
+    draw_text(t, t.font.small, x, y, t.color.text3, stamp, Align::left, stamp_right - x);
+  return body;
+}
+
 bool draw_empty(const Theme& t, Rect body, const std::string& sentence, const std::string& action) {
   const float x = body.x + body.w / 2, y = body.y + body.h * 0.4f;
   draw_text(t, t.font.body, x, y, t.color.text2, sentence, Align::centre, body.w);
@@ -138,6 +162,24 @@ bool draw_toggle(const Theme& t, const char* id, float x, float y, const std::st
   draw_disc(on ? x + w - h / 2 : x + h / 2, top + h / 2, h / 2 - t.px(3), on ? c.on : c.text2);
   draw_text(t, t.font.body, x + w + t.px(8), y, c.text2, label);
   return pressed;
+}
+
+bool draw_slider(const Theme& t, const char* id, float x, float y, float w, double& share,
+                 bool enabled) {
+  const Palette& c = t.color;
+  const float r = t.px(6), room = std::max(1.0f, w - 2 * r);
+  invisible_button(id, {x, y - t.px(10), w, t.px(20)});
+  const bool held = enabled && ImGui::IsItemActive(), hot = enabled && ImGui::IsItemHovered();
+  if (hot || held) ImGui::SetMouseCursor(ImGuiMouseCursor_ResizeEW);
+  if (held)
+    share = std::clamp(static_cast<double>((ImGui::GetIO().MousePos.x - x - r) / room), 0.0, 1.0);
+  const float at = std::round(x + r + room * static_cast<float>(std::clamp(share, 0.0, 1.0)));
+  const Rect track = {x, std::round(y - t.px(2)), w, t.px(4)};
+  fill_rect(track, mix(c.raised, c.edge, 0.5f), t.px(2));
+  if (enabled) fill_rect({x, track.y, at - x, track.h}, c.accent, t.px(2));
+  draw_disc(at, y, r, held ? c.text : enabled ? c.accent : c.text3);
+  draw_disc(at, y, r - t.px(hot || held ? 4 : 3.5f), c.on);
+  return held;
 }
 
 namespace {

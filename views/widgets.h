@@ -25,6 +25,10 @@ float wrapped_height(ImFont* font, float width, const std::string& text);
 // (inset 12 left and right, starting at 34). `busy` draws the accent line along the top edge.
 Rect draw_panel(const Theme& t, Rect area, const std::string& title, const std::string& stamp,
                 float busy = -1);
+// The same with tabs in place of the title; `places` gets "tab.TITLE".
+Rect draw_tabbed_panel(const Theme& t, Rect area, const std::vector<std::string>& titles,
+                       int& current, const std::string& stamp, float stamp_right,
+                       std::map<std::string, Rect>& places, float busy = -1);
 // Empty state: one sentence at 40% height, and a button when `action` is not empty; true when
 // pressed.
 bool draw_empty(const Theme& t, Rect body, const std::string& sentence, const std::string& action);
@@ -48,6 +52,10 @@ float toggle_width(const Theme& t, const std::string& label);
 // Returns the segment that is current now; x is the left edge, 22 high.
 int draw_segments(const Theme& t, const char* id, float x, float y,
                   const std::vector<std::string>& words, int current, float* width = nullptr);
+// A level track of 4 px with a handle at `share` in [0, 1]; 16 high around y. While it is held,
+// share follows the pointer. Ask ImGui about the item (activated, active, deactivated) after it.
+bool draw_slider(const Theme& t, const char* id, float x, float y, float w, double& share,
+                 bool enabled = true);
 float segments_width(const Theme& t, const std::vector<std::string>& words);
 // 24 high; `code` in mono before the label; true when pressed.
 bool draw_chip(const Theme& t, const char* id, Rect area, const std::string& code,
@@ -60,10 +68,12 @@ struct MenuItem {
   std::string code;         // two letters in mono before the label
   bool enabled = true, checked = false, line_above = false;
   float max_hint = 0;  // logical pixels after which the hint is cut; 0 = never
+  float hint_at = 0;   // logical pixels from the label's column; 0 = right-aligned
 };
 // A popup menu; opens at (x, y) in the frame where `open` is true, above y - 24 when there is no
-// room below. Returns the item picked this frame, else -1. The items' rectangles go into `places`
-// as "id.label".
+// room below, in two columns when it would be higher than two thirds of the screen (then items have
+// no lines above). Returns the item picked this frame, else -1. The items' rectangles go into
+// `places` as "id.label".
 int draw_menu(const Theme& t, const char* id, bool open, float x, float y,
               const std::vector<MenuItem>& items, std::map<std::string, Rect>* places = nullptr);
 bool menu_is_open(const char* id);

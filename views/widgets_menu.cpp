@@ -14,6 +14,10 @@ ImVec4 color4(ImU32 color) { return ImGui::ColorConvertU32ToFloat4(color); }
 
 float item_width(const Theme& t, const MenuItem& item) {
   float w = text_width(t.font.body, item.label);
+  if (item.hint_at > 0) {
+    const float hint = text_width(t.font.small, item.hint);
+    return t.px(item.hint_at) + (item.max_hint > 0 ? std::min(hint, t.px(item.max_hint)) : hint);
+  }
   if (!item.code.empty()) w += text_width(t.font.mono, item.code) + t.px(8);
   if (!item.hint.empty()) {
     const float hint = text_width(t.font.small, item.hint);
@@ -32,7 +36,11 @@ void draw_item(const Theme& t, const MenuItem& item, Rect row, bool lit) {
   x += t.px(16);
   if (!item.code.empty()) x += draw_text(t, t.font.mono, x, y, c.text3, item.code) + t.px(8);
   draw_text(t, t.font.body, x, y, ink, item.label);
-  if (!item.hint.empty())
+  if (item.hint_at > 0) {
+    x = row.x + t.px(24 + item.hint_at);
+    draw_text(t, t.font.small, x, y, item.enabled ? c.text2 : c.text3, item.hint, Align::left,
+              row.x + row.w - t.px(8) - x);
+  } else if (!item.hint.empty())
     draw_text(t, t.font.small, row.x + row.w - t.px(8), y, c.text3, item.hint, Align::right,
               item.max_hint > 0 ? t.px(item.max_hint) : 0);
 }
@@ -78,6 +86,11 @@ int draw_menu(const Theme& t, const char* id, bool open, float x, float y,
     height += row + (item.line_above ? gap : 0);
   }
   const ImVec2 screen = ImGui::GetIO().DisplaySize;
+  const int count = static_cast<int>(items.size()), columns = height > screen.y * 0.66f ? 2 : 1;
+  const int in_column = (count + columns - 1) / columns;
+  const float one = std::min(width, (screen.x - 2 * pad - t.px(8)) / static_cast<float>(columns));
+  if (columns > 1) height = 2 * pad + row * static_cast<float>(in_column);
+  width = one * static_cast<float>(columns);
   x = std::max(t.px(4), std::min(x, screen.x - width - 2 * pad - t.px(4)));
   if (y + height > screen.y - t.px(4)) y = std::max(t.px(4), y - t.px(28) - height);
   ImGui::SetNextWindowPos(ImVec2(x, y));
@@ -85,20 +98,22 @@ int draw_menu(const Theme& t, const char* id, bool open, float x, float y,
   push_style(t);
   int picked = -1;
   if (ImGui::BeginPopup(id, ImGuiWindowFlags_NoMove | ImGuiWindowFlags_NoScrollbar)) {
-    float top = y + pad;
-    for (int i = 0; i < static_cast<int>(items.size()); ++i) {
+    float top = y + pad, left = x + pad;
+    for (int i = 0; i < count; ++i) {
       const MenuItem& item = items[static_cast<std::size_t>(i)];
-      if (item.line_above) {
+      if (i > 0 && i % in_column == 0) left += one, top = y + pad;
+      if (item.line_above && columns == 1) {
         fill_rect({x + pad, top + gap / 2 - t.px(1), width, t.px(1)}, t.color.line);
         top += gap;
       }
       ImGui::PushID(i);
-      ImGui::SetCursorScreenPos(ImVec2(x + pad, top));
-      const bool pressed = ImGui::InvisibleButton("item", ImVec2(width, row)) && item.enabled;
+      const Rect area = {left, top, one, row};
+      ImGui::SetCursorScreenPos(ImVec2(left, top));
+      const bool pressed = ImGui::InvisibleButton("item", ImVec2(one, row)) && item.enabled;
       const bool lit = ImGui::IsItemHovered() && item.enabled;
       ImGui::PopID();
-      if (places) (*places)[id + ("." + item.label)] = {x + pad, top, width, row};
-      draw_item(t, item, {x + pad, top, width, row}, lit);
+      if (places) (*places)[id + ("." + item.label)] = area;
+      draw_item(t, item, area, lit);
       if (pressed) picked = i;
       top += row;
     }

@@ -9,6 +9,7 @@
 #include "core/budgets/rounding.h"
 #include "core/error.h"
 #include "core/plan/plan_fields.h"
+#include "core/policies/policy.h"
 
 namespace polykv {
 namespace {
@@ -137,11 +138,41 @@ Plan with_policy(const Plan& plan, int layer, const std::string& policy, const E
     for (const LayerChoice& other : choices) {
       if (other.budget) sum += *other.budget, ++count;
     }
-    const auto budget = count > 0 ? (sum + count / 2) / count : rules.cap / 8;
-    choice.budget = clipped(budget, rules);
+    const Phase other = rules.phase == Phase::prefill ? Phase::decode : Phase::prefill;
+    const auto& others = plan.of(other);
+    const auto own = layer < static_cast<int>(others.size()) ? others[layer].budget : std::nullopt;
+    const std::int64_t mean = count > 0 ? (sum + count / 2) / count : own.value_or(rules.cap / 8);
+    choice.budget = clipped(mean, rules);
   }
   choice.policy = policy;
   choice.params.clear();
+  return next;
+}
+
+Plan with_param(const Plan& plan, Phase phase, const std::vector<int>& layers,
+                const std::string& name, const std::optional<ParamValue>& value) {
+  Plan next = plan;
+  auto& choices = next.of(phase);
+  const auto named = [](const std::vector<ParamSpec>& specs, const std::string& wanted) {
+    return std::find_if(specs.begin(), specs.end(),
+                        [&](const ParamSpec& spec) { return wanted == spec.name; });
+  };
+  for (const int l : layers) {
+    if (l < 0 || l >= static_cast<int>(choices.size())) continue;
+    LayerChoice& choice = choices[l];
+    const Policy* policy = find_policy(choice.policy);
+    if (policy == nullptr) continue;
+    const std::vector<ParamSpec> before = param_specs(*policy, choice.params, phase);
+    const auto spec = named(before, name);
+    if (spec == before.end()) continue;
+    choice.params.erase(name);
+    if (value && *value != spec->start) choice.params[name] = *value;
+    const std::vector<ParamSpec> after = param_specs(*policy, choice.params, phase);
+    std::erase_if(choice.params,
+                  [&](const auto& each) { return named(after, each.first) == after.end(); });
+    check_params(choice.params, after,
+                 "layer " + std::to_string(l) + " " + std::string(to_string(phase)));
+  }
   return next;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 // Edits of a plan as pure functions, and the undo history the window keeps.
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,8 +31,15 @@ Plan with_budgets_moved(const Plan& plan, const std::vector<int>& layers, int de
                         const EditRules& rules);
 
 // Gives a layer another policy with default parameters. To `full`: the budget goes (and the total
-// shrinks by it). From `full`: it gets the mean budget of the others, or cap / 8 when all are full.
+// shrinks by it). From `full`: it gets the mean budget of the others; when all are full, its own
+// budget of the other phase, or cap / 8.
 Plan with_policy(const Plan& plan, int layer, const std::string& policy, const EditRules& rules);
+
+// Sets one parameter of these layers in a phase; no value, or the default, takes it out of the
+// plan. A layer whose policy has no parameter of that name stays; parameters that a new `inner`
+// policy does not know go. Throws an input Error when the value does not fit its specification.
+Plan with_param(const Plan& plan, Phase phase, const std::vector<int>& layers,
+                const std::string& name, const std::optional<ParamValue>& value);
 
 // A new total shared over the unlocked layers in proportion to what they have.
 Plan with_total(const Plan& plan, int total, const EditRules& rules);

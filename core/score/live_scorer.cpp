@@ -163,6 +163,17 @@ void LiveScorer::set_cases(std::vector<Case> cases, const Progress& progress,
   s.full = s.measure(run, full, ignored);
 }
 
+void LiveScorer::use_heads(std::shared_ptr<const Model> model) {
+  State& s = *state_;
+  s.run.reset();  // it refers to the old model
+  s.plan.reset();
+  s.results.clear();
+  s.model = std::move(model);
+  for (CaseState& c : s.cases) {
+    for (auto& of_layer : c.scores) of_layer.clear();
+  }
+}
+
 const std::vector<Case>& LiveScorer::cases() const { return state_->sources; }
 
 ScoreRow LiveScorer::score(const Plan& plan, const CancelFlag* cancel) {

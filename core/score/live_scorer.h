@@ -40,6 +40,10 @@ class LiveScorer {
                  const CancelFlag* cancel = nullptr);
   const std::vector<Case>& cases() const;
 
+  // The same model with another head list (Model::with_heads): the prefilled cases stay, scores of
+  // policies are computed again, and there is no last completed score any more.
+  void use_heads(std::shared_ptr<const Model> model);
+
   // Exact scores under the plan. Work starts at the first layer whose kept tokens changed since the
   // last call; throws Cancelled between layers and can then be called again with any plan.
   ScoreRow score(const Plan& plan, const CancelFlag* cancel = nullptr);

@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "core/plan/plan.h"
+#include "core/probe/head_score.h"
 #include "core/probe/needle.h"
 
 namespace polykv {
@@ -45,10 +47,24 @@ struct ScorePlan {
 struct LookAt {
   int case_index = 0, layer = 0, head = 0;
 };  // whose heatmap and answer to show
+// Retrieval heads from the current case set; compresskv and headkv use them at once.
+struct FindHeads {};
+// The current cases with these heads masked, beside as many random ones. Answered by
+// Snapshot::mask with the same request.
+struct MaskHeads {
+  std::uint64_t request = 0;
+  std::vector<HeadPlace> heads;
+};
+// A layer signal of the current cases for an allocator; answered by Snapshot::signal.
+struct MeasureSignal {
+  std::uint64_t request = 0;
+  std::string source;  // a row of layer_signals(), or "attention": all parts of a Signal
+  QueryVisibility query = QueryVisibility::agnostic;
+};
 struct RunCheck {};
 struct CancelWork {};
 
 using Command = std::variant<InspectModel, OpenModel, OpenCases, MakeCases, ListFolders, ScorePlan,
-                             LookAt, RunCheck, CancelWork>;
+                             LookAt, FindHeads, MaskHeads, MeasureSignal, RunCheck, CancelWork>;
 
 }  // namespace polykv

@@ -14,6 +14,11 @@ bool changes_cases(const Command& c) {
   return std::holds_alternative<OpenCases>(c) || std::holds_alternative<MakeCases>(c);
 }
 
+bool measures(const Command& c) {
+  return std::holds_alternative<FindHeads>(c) || std::holds_alternative<MaskHeads>(c) ||
+         std::holds_alternative<MeasureSignal>(c);
+}
+
 template <typename T>
 void drop(std::deque<Command>& waiting) {
   std::erase_if(waiting, [](const Command& c) { return std::holds_alternative<T>(c); });
@@ -24,6 +29,7 @@ void drop(std::deque<Command>& waiting) {
 Mailbox::Running Mailbox::kind_of(const Command& c) {
   if (opens_model(c)) return Running::model;
   if (changes_cases(c)) return Running::cases;
+  if (measures(c)) return Running::measure;
   return std::holds_alternative<ScorePlan>(c) ? Running::score : Running::other;
 }
 
@@ -34,9 +40,12 @@ bool Mailbox::stops_work(const Command& command) const {
     case Running::model:
       return true;
     case Running::cases:
-      return running_ == Running::cases || running_ == Running::score;
+      return running_ == Running::cases || running_ == Running::score ||
+             running_ == Running::measure;
     case Running::score:
       return running_ == Running::score;
+    case Running::measure:
+      return running_ == Running::measure;
     default:
       return false;
   }
@@ -53,7 +62,10 @@ void Mailbox::post(Command command) {
     if (std::holds_alternative<CancelWork>(command)) {
       std::erase_if(waiting_, changes_cases);
       std::erase_if(waiting_, opens_model);
+      std::erase_if(waiting_, measures);
     }
+    if (std::holds_alternative<MaskHeads>(command)) drop<MaskHeads>(waiting_);
+    if (std::holds_alternative<MeasureSignal>(command)) drop<MeasureSignal>(waiting_);
     waiting_.push_back(std::move(command));
   }
   changed_.notify_all();

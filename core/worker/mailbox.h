@@ -14,9 +14,10 @@ namespace polykv {
 class Mailbox {
  public:
   // Any thread. A ScorePlan, LookAt, InspectModel or ListFolders replaces one that still waits.
-  // What runs is cancelled by CancelWork (which also drops models and cases that wait) and
-  // OpenModel; new cases cancel older ones and a score; a ScorePlan cancels a score; anything
-  // cancels idle work.
+  // A MaskHeads or MeasureSignal replaces one of its kind. What runs is cancelled by CancelWork
+  // (which also drops models, cases and measurements that wait) and OpenModel; new cases cancel
+  // older ones, a score and a measurement; a ScorePlan cancels a score; a MaskHeads or
+  // MeasureSignal cancels a measurement; anything cancels idle work.
   void post(Command command);
   void close();  // cancels what runs; take() returns nothing from now on
 
@@ -30,7 +31,7 @@ class Mailbox {
   void wait_until_idle() const;
 
  private:
-  enum class Running { model, cases, score, idle_work, other };
+  enum class Running { model, cases, score, measure, idle_work, other };
   static Running kind_of(const Command& command);
   bool stops_work(const Command& command) const;
 

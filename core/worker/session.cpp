@@ -11,6 +11,8 @@
 #include "core/model/model.h"
 #include "core/plan/control.h"
 #include "core/policies/policy.h"
+#include "core/probe/heads.h"
+#include "core/signals/layer_signals.h"
 #include "core/text.h"
 
 namespace polykv {
@@ -64,6 +66,8 @@ CaseText case_text(const Case& source, const Tokenizer& tokenizer) {
   return text;
 }
 
+constexpr int kMaskDraws = 20;  // random masks beside the chosen one
+constexpr std::uint64_t kMaskSeed = 1;
 constexpr int kMostRuns = 60;
 constexpr std::size_t kMostLogLines = 200;
 
@@ -80,6 +84,7 @@ struct Session::State {
   Plan wanted_plan;
   bool owed_score = false;  // broken off by an OpenModel that came to nothing
   bool answer_is_exact = false, controls_done = false, check_done = false;
+  bool cases_chose_heads = false;  // the head list was found on the current cases
 
   void show() {
     ++now.serial;
@@ -171,7 +176,12 @@ struct Session::State {
       now.model = describe(*model, options.embedded_folder);
       now.check.clear();
       check_done = false;
+      now.heads = model->heads();
+      now.heads_fault = model->heads_fault();
     }
+    now.mask = nullptr;
+    now.signal = nullptr;
+    cases_chose_heads = false;
     now.cases = std::move(info);
     now.ceiling = scorer->full_row();
     refresh_look();
@@ -235,6 +245,28 @@ struct Session::State {
                 fixed(double(with->parameters()) / 1e6, 2) + " M parameters.",
             LogLine::Kind::info);
     remember_folder();
+  }
+
+  void need_cases(const char* what) const {
+    if (!scorer) fail_input(what, "", "cannot be measured before there are cases");
+  }
+
+  // The scores that the old list gave are gone, and with them everything shown of them.
+  void use_heads(HeadList list) {
+    model = model->with_heads(std::move(list));
+    scorer->use_heads(model);
+    now.heads = model->heads();
+    now.heads_fault.clear();
+    now.mask = nullptr;
+    now.scored = false;
+    now.scored_edit = 0;
+    now.controls.clear();
+    now.runs.clear();
+    now.results = nullptr;
+    now.kept = nullptr;
+    now.proxy = nullptr;
+    owed_score = has_plan;  // done when there is time, should something break it off now
+    cases_chose_heads = true;
   }
 
   void rescore_wanted(const CancelFlag* cancel) {
@@ -399,6 +431,59 @@ void Session::look_at(const LookAt& command) {
   State& s = *state_;
   s.now.looked = command;
   s.refresh_look();
+  s.show();
+}
+
+void Session::find_heads(const CancelFlag* cancel) {
+  State& s = *state_;
+  s.need_cases("heads");
+  HeadSettings settings;
+  settings.source = s.now.cases->name;
+  s.work(Work::measuring, 0, "finding heads");
+  HeadList list = polykv::find_heads(*s.model, s.scorer->cases(), settings,
+                                     s.progress(Work::measuring), cancel);
+  s.add_log("Retrieval heads found on " + std::to_string(list.n) + " right answers, " +
+                std::to_string(list.rejected) + " wrong ones left out.",
+            LogLine::Kind::info);
+  s.use_heads(std::move(list));
+  s.rescore_wanted(cancel);
+}
+
+void Session::mask_heads(const MaskHeads& command, const CancelFlag* cancel) {
+  State& s = *state_;
+  s.need_cases("mask");
+  auto answer = std::make_shared<MaskAnswer>();
+  answer->request = command.request;
+  answer->heads = command.heads;
+  answer->cases = static_cast<int>(s.scorer->cases().size());
+  answer->cases_chose = s.cases_chose_heads;
+  s.work(Work::measuring, 0, "masking heads");
+  answer->effect = mask_effect(*s.model, s.scorer->cases(), {command.heads}, kMaskSeed, kMaskDraws,
+                               s.progress(Work::measuring), cancel);
+  s.now.mask = std::move(answer);
+  s.show();
+}
+
+void Session::measure_signal(const MeasureSignal& command, const CancelFlag* cancel) {
+  State& s = *state_;
+  s.need_cases("signal");
+  auto answer = std::make_shared<SignalAnswer>();
+  answer->request = command.request;
+  answer->source = command.source;
+  answer->query = command.query;
+  answer->cases = static_cast<int>(s.scorer->cases().size());
+  SignalSettings settings;
+  settings.query = command.query;
+  const Progress report = s.progress(Work::measuring);
+  s.work(Work::measuring, 0, "measuring " + command.source);
+  if (command.source == "attention") {
+    answer->signal = measure_attention(*s.model, s.scorer->cases(), settings, report, cancel);
+  } else {
+    answer->signal = Signal(
+        measure_signals(*s.model, s.scorer->cases(), {command.source}, settings, report, cancel)[0]
+            .mean);
+  }
+  s.now.signal = std::move(answer);
   s.show();
 }
 

@@ -32,6 +32,9 @@ class Session {
   void score(const ScorePlan& command, const CancelFlag* cancel);
   void list_folders(const ListFolders& command);
   void look_at(const LookAt& command);
+  void find_heads(const CancelFlag* cancel);
+  void mask_heads(const MaskHeads& command, const CancelFlag* cancel);
+  void measure_signal(const MeasureSignal& command, const CancelFlag* cancel);
   void run_check(const CancelFlag* cancel);
 
   // Work worth doing when nothing is asked for: a score that opening a model in vain broke off, the

@@ -5,10 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "core/budgets/signal.h"
 #include "core/model/config.h"
 #include "core/model/preflight.h"
 #include "core/plan/plan.h"
 #include "core/probe/case.h"
+#include "core/probe/head_mask.h"
 #include "core/score/live_scorer.h"
 #include "core/score/proxy.h"
 #include "core/score/scores.h"
@@ -51,7 +53,25 @@ struct FolderList {
   std::vector<std::string> folders;
 };
 
-enum class Work { idle, loading, prefill, scoring, checking };
+// The answer to MaskHeads.
+struct MaskAnswer {
+  std::uint64_t request = 0;
+  HeadMask heads;
+  MaskEffect effect;         // of one chosen mask: these heads
+  int cases = 0;             // scored
+  bool cases_chose = false;  // the heads were found on these very cases
+};
+
+// The answer to MeasureSignal.
+struct SignalAnswer {
+  std::uint64_t request = 0;
+  std::string source;
+  QueryVisibility query = QueryVisibility::agnostic;
+  Signal signal;
+  int cases = 0;  // measured on
+};
+
+enum class Work { idle, loading, prefill, scoring, measuring, checking };
 
 struct WorkState {
   Work kind = Work::idle;
@@ -89,6 +109,11 @@ struct Snapshot {
   std::shared_ptr<const HeatTile> heat;
   std::string answer, full_answer;  // texts of the looked-at case
   std::shared_ptr<const ProxyData> proxy;
+
+  std::shared_ptr<const HeadList> heads;  // of the model; null = none, heads_fault says why
+  std::string heads_fault;
+  std::shared_ptr<const MaskAnswer> mask;      // null before the first MaskHeads of these cases
+  std::shared_ptr<const SignalAnswer> signal;  // null before the first MeasureSignal of these cases
 
   std::vector<CheckLight> check;  // empty until run
   std::vector<LogLine> log;       // newest last, at most 200

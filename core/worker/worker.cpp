@@ -40,6 +40,9 @@ void Worker::State::handle(Session& session, Command& command) {
   if (auto* cases = std::get_if<OpenCases>(&command)) session.open_cases(*cases, cancel);
   if (auto* make = std::get_if<MakeCases>(&command)) session.make_cases(*make, cancel);
   if (auto* look = std::get_if<LookAt>(&command)) session.look_at(*look);
+  if (std::holds_alternative<FindHeads>(command)) session.find_heads(cancel);
+  if (auto* mask = std::get_if<MaskHeads>(&command)) session.mask_heads(*mask, cancel);
+  if (auto* signal = std::get_if<MeasureSignal>(&command)) session.measure_signal(*signal, cancel);
   if (std::holds_alternative<RunCheck>(command)) session.run_check(cancel);
   if (auto* plan = std::get_if<ScorePlan>(&command)) session.score(*plan, cancel);
 }
