@@ -9,7 +9,7 @@
 namespace polykv {
 namespace {
 
-constexpr float kGutter = 36, kSideWidth = 196, kMaskWidth = 236;
+constexpr float kGutter = 36, kSideWidth = 172, kMaskWidth = 236;
 
 // Cells of the matrix in device pixels; a window of layers when not all fit.
 struct Grid {
@@ -79,17 +79,19 @@ void draw_cell(const Theme& t, const Grid& grid, Rect area, const HeadCell& cell
   if (!known) draw_hatch(t, area, t.color.hatch, 5);
   const ImU32 ink = known && share > 0.5f ? IM_COL32(0, 0, 0, 255) : IM_COL32(255, 255, 255, 255);
   if (cell.over && grid.numbers) {
-    const float y = area.y + area.h / 2 - t.px(1);
+    const float y = area.y + area.h / 2 - (area.h >= t.px(15) ? t.px(1) : 0);
     draw_text(t, t.font.small_medium, area.x + area.w / 2, y, ink, head_text(cell.value),
               Align::centre);
   }
-  if (cell.over && area.w >= t.px(8) && area.h >= t.px(8)) {
+  // In low cells the line would cross the digits.
+  if (cell.over && area.w >= t.px(8) && area.h >= t.px(grid.numbers ? 15 : 8)) {
     const float inset = std::min(t.px(8), area.w / 4);
     fill_rect({area.x + inset, area.y + area.h - t.px(3), area.w - 2 * inset, t.px(1.5f)}, ink);
   }
-  // A voter carries a disc in its corner.
-  if (cell.votes && area.w >= t.px(14) && area.h >= t.px(10))
-    draw_disc(area.x + t.px(5), area.y + t.px(5), t.px(2), known ? ink : t.color.text);
+  // A voter carries a bar at its left edge.
+  if (cell.votes && area.w >= t.px(8) && area.h >= t.px(8))
+    fill_rect({area.x + t.px(2), area.y + t.px(2), t.px(2), area.h - t.px(4)},
+              known ? ink : t.color.text);
 }
 
 void draw_cell_tip(Frame& f, const HeadsModel& model, const HeadCell& cell, int layer, int head) {
@@ -215,7 +217,7 @@ void draw_votes(Frame& f, const HeadsModel& model, Rect area) {
     begin_edit_drag(f);
   }
   if (ImGui::IsItemHovered() && !held)
-    draw_tooltip(t, {"Voters", "the best SRHs of a layer, marked with a disc",
+    draw_tooltip(t, {"Voters", "the best SRHs of a layer, with a bar at their left edge",
                      model.votes_in_plan ? "sets `heads` of every compresskv layer of the plan"
                                          : "no layer of the plan uses compresskv"});
   const int votes = 1 + static_cast<int>(std::lround(share * (model.most_votes - 1)));

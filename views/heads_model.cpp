@@ -87,7 +87,7 @@ void fill_mask(HeadsModel& model, const Snapshot& now, const Ui& ui) {
 
 std::string head_text(double value) {
   if (!std::isfinite(value)) return "\u2014";
-  const std::string text = format_number(value, 2);
+  const std::string text = format_number(value, value < 0.995 ? 2 : 1);
   return text.starts_with("0.") ? text.substr(1) : text;
 }
 

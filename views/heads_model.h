@@ -54,7 +54,7 @@ HeadsModel condense_heads(const Snapshot& now, const Ui& ui);
 std::vector<int> voting_layers(const Plan& plan);
 Plan with_votes(const Plan& plan, int votes);
 
-// ".58", "1.23", "—".
+// ".58", "1.2", "—": three characters at most below ten.
 std::string head_text(double value);
 
 }  // namespace polykv

@@ -77,6 +77,7 @@ void draw_param_choice(Frame& f, const ParamsModel& model, const ParamRow& row, 
   const std::string id = id_of(row);
   f.ui.places[id] = area;
   const bool pressed = draw_chip(f.theme, id.c_str(), area, "", row.text);
+  draw_frame_rect(area, f.theme.color.edge, f.theme.px(1), f.theme.px(4));
   std::vector<MenuItem> items;
   for (const std::string& word : row.words) {
     MenuItem item;
@@ -147,6 +148,10 @@ void draw_head(Frame& f, const ParamsModel& model, Rect area) {
     edit_plan(f, std::move(next));
   }
   y += t.px(27);
+  if (model.alike < 2) {
+    draw_text(t, t.font.small, area.x, y, t.color.text3, "no other layer has " + model.policy);
+    return;
+  }
   const std::string label = "all " + std::to_string(model.alike) + " layers with " + model.policy;
   f.ui.places["params.all"] = {area.x, y - t.px(11), t.px(24), t.px(22)};
   draw_toggle(t, "params.all", area.x, y, label, f.ui.params.all_layers);

@@ -31,7 +31,7 @@ std::vector<MenuItem> policy_items(const Snapshot& now, const Plan& plan, Phase 
     item.enabled = refusal.empty() && plan.layers() > 0;
     item.hint = refusal.empty() ? kind_words(policy) + policy.summary : refusal;
     item.hint_at = 162;
-    item.max_hint = 330;
+    item.max_hint = 460;
     item.checked = current == policy.id;
     items.push_back(std::move(item));
   }

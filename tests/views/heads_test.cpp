@@ -122,6 +122,13 @@ TEST_CASE("the voters are the best of each layer, as many as compresskv of the p
   CHECK(next.of(Phase::prefill)[2] == plan.of(Phase::prefill)[2]);
 }
 
+TEST_CASE("scores in cells are three characters at most, unknown ones a dash") {
+  CHECK(head_text(0.584) == ".58");
+  CHECK(head_text(0.997) == "1.0");
+  CHECK(head_text(4.14) == "4.1");
+  CHECK(head_text(NAN) == "\u2014");
+}
+
 TEST_CASE("a list of few answers says so, one of many does not") {
   const Plan plan = fake_plan();
   const Ui ui = fake_ui(plan);

@@ -6,6 +6,7 @@
 
 #include "core/budgets/allocator.h"
 #include "core/error.h"
+#include "core/policies/policy.h"
 
 using namespace polykv;
 using Catch::Contains;
@@ -352,4 +353,54 @@ TEST_CASE("an allocator that cannot fill a plan says why and names the plan's la
   CHECK_THROWS_WITH(with_allocator(plan, find_allocator("uniform"), {}, rules_with(1, 40)),
                     Contains("100 is too large"));
   CHECK_THROWS_AS(with_allocator(plan, find_allocator("cake"), Signal({1, 1, 1}), rules), Error);
+}
+
+TEST_CASE("a parameter is set in the layers named, and its default takes it out again") {
+  Plan plan = plan_with({10, 20, 0, 30});
+  for (LayerChoice& choice : plan.of(Phase::prefill)) {
+    if (choice.budget) choice.policy = "snapkv";
+  }
+  const Plan next = with_param(plan, Phase::prefill, {0, 2, 3, 9}, "window", 16.0);
+  CHECK(next.of(Phase::prefill)[0].params == Params{{"window", 16.0}});
+  CHECK(next.of(Phase::prefill)[1] == plan.of(Phase::prefill)[1]);
+  CHECK(next.of(Phase::prefill)[2] == plan.of(Phase::prefill)[2]);  // full has none
+  CHECK(next.of(Phase::prefill)[3].params == Params{{"window", 16.0}});
+  CHECK(next.of(Phase::decode) == plan.of(Phase::decode));
+  CHECK(with_param(next, Phase::prefill, {0, 3}, "window", 8.0) == plan);  // the default
+  CHECK(with_param(next, Phase::prefill, {0, 3}, "window", std::nullopt) == plan);
+  CHECK(with_param(plan, Phase::prefill, {0}, "nonsense", 1.0) == plan);
+}
+
+TEST_CASE("another inner policy takes away the parameters it does not know") {
+  Plan plan = plan_with({10});
+  plan.of(Phase::prefill)[0] = {"chunkkv", 10, {{"chunk", 4.0}, {"window", 16.0}}, "{}"};
+  const Plan next = with_param(plan, Phase::prefill, {0}, "inner", std::string("random"));
+  CHECK(next.of(Phase::prefill)[0].params ==
+        Params{{"chunk", 4.0}, {"inner", std::string("random")}});
+}
+
+TEST_CASE("a parameter that does not fit is refused with layer and phase") {
+  Plan plan = plan_with({10});
+  plan.of(Phase::prefill)[0].policy = "snapkv";
+  CHECK_THROWS_WITH(with_param(plan, Phase::prefill, {0}, "window", 0.0),
+                    Contains("layer 0 prefill") && Contains("window"));
+  CHECK_THROWS_AS(with_param(plan, Phase::prefill, {0}, "window", true), Error);
+}
+
+TEST_CASE("`every` is a parameter while decoding only") {
+  Plan plan = plan_with({10});
+  plan.of(Phase::prefill)[0].policy = "tova";
+  plan.of(Phase::decode)[0] = {"tova", 10, {}, "{}"};
+  const Plan next = with_param(plan, Phase::decode, {0}, "every", 4.0);
+  CHECK(cut_interval(next.of(Phase::decode)[0]) == 4);
+  CHECK(with_param(plan, Phase::prefill, {0}, "every", 4.0) == plan);
+}
+
+TEST_CASE("the first layer that evicts while decoding gets its prefill budget as cap") {
+  Plan plan = plan_with({10, 33});
+  EditRules rules = rules_with(1, 800);
+  rules.phase = Phase::decode;
+  const Plan next = with_policy(plan, 1, "tova", rules);
+  CHECK(next.of(Phase::decode)[1].budget == 33);
+  CHECK(with_policy(next, 0, "tova", rules).of(Phase::decode)[0].budget == 33);  // the others' mean
 }

@@ -193,3 +193,12 @@ TEST_CASE("a preview of 16 cases of 1024 tokens takes under 5 ms", "[.bench]") {
                  << " ms");
   CHECK(ms[100] < 5);
 }
+
+TEST_CASE("scores of another parameter of the inner policy are not taken for those of the plan") {
+  const Plan plan = plan_of({choice_of("criticalkv", 8, {{"window", 4.0}})});
+  const ProxyData data = drawn_data(plan, 2, {40}, 1);
+  CHECK(preview_cut(data, plan, 0).available);
+  Plan other = plan;
+  other.of(Phase::prefill)[0].params["window"] = 6.0;
+  CHECK_FALSE(preview_cut(data, other, 0).available);
+}

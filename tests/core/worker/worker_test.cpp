@@ -279,3 +279,79 @@ TEST_CASE("opened folders are remembered, those of the program itself and failed
   CHECK((*recent)[0].folder == golden("models/llama_linear"));
   CHECK(read_recent(state.path).size() == 1);
 }
+
+TEST_CASE("heads found on the cases at hand are used at once, and the score is made again") {
+  Worker worker({});
+  open_small(worker);
+  ScorePlan command = plan_with(0, 24, 1);
+  command.plan = uniform_plan("compresskv", 24, 6, QueryVisibility::agnostic);
+  worker.post(command);
+  worker.wait_idle();
+  const auto before = worker.latest();
+  REQUIRE(before->heads);  // the file beside the weights
+  REQUIRE(before->scored);
+  worker.post(FindHeads{});
+  worker.wait_idle();
+  const auto now = worker.latest();
+  REQUIRE(now->heads);
+  CHECK(now->heads != before->heads);
+  CHECK(now->heads->n + now->heads->rejected == 2);
+  CHECK(now->heads->few_samples());
+  CHECK(now->scored);
+  CHECK(now->scored_edit == 1);
+  // The list decides: a fresh worker with the old list keeps what was kept before.
+  CHECK(now->kept != before->kept);
+  CHECK(now->controls.size() == 2);
+}
+
+TEST_CASE("masking answers the request with as many random heads, and new cases forget it") {
+  Worker worker({});
+  open_small(worker);
+  worker.post(MaskHeads{7, {{1, 4}, {1, 6}}});
+  worker.wait_idle();
+  const auto mask = worker.latest()->mask;
+  REQUIRE(mask);
+  CHECK(mask->request == 7);
+  CHECK(mask->cases == 2);
+  CHECK_FALSE(mask->cases_chose);
+  REQUIRE(mask->effect.chosen.size() == 1);
+  CHECK(mask->effect.draws.size() == 20);
+  for (const HeadMask& drawn : mask->effect.drawn) {
+    REQUIRE(drawn.size() == 2);
+    for (const HeadPlace place : drawn) {
+      CHECK_FALSE(place == HeadPlace{1, 4});
+      CHECK_FALSE(place == HeadPlace{1, 6});
+    }
+  }
+  worker.post(MakeCases{.count = 1, .like = {.context_tokens = 120, .keys = 2}});
+  worker.wait_idle();
+  CHECK_FALSE(worker.latest()->mask);
+}
+
+TEST_CASE("a signal is measured for an allocator, and unknown ones are an error in the log") {
+  Worker worker({});
+  open_small(worker);
+  worker.post(MeasureSignal{3, "attention", QueryVisibility::agnostic});
+  worker.wait_idle();
+  const auto signal = worker.latest()->signal;
+  REQUIRE(signal);
+  CHECK(signal->request == 3);
+  CHECK(signal->signal.values.size() == 6);
+  CHECK(signal->signal.variance.size() == 6);
+  CHECK(signal->signal.curves.size() == 6);
+  worker.post(MeasureSignal{4, "nonsense", QueryVisibility::agnostic});
+  worker.wait_idle();
+  CHECK(worker.latest()->signal == signal);
+  CHECK(log_has(*worker.latest(), "nonsense", LogLine::Kind::error));
+}
+
+TEST_CASE("Cancel stops finding heads and leaves the list as it was") {
+  Worker worker({});
+  open_small(worker);
+  const auto before = worker.latest();
+  worker.post(FindHeads{});
+  worker.post(CancelWork{});
+  worker.wait_idle();
+  CHECK(worker.latest()->heads == before->heads);
+  CHECK(worker.latest()->work.kind == Work::idle);
+}
