@@ -117,7 +117,7 @@ std::vector<std::string> phases_of(const Policy& policy) {
 int run(const Options& given) {
   Json all_policies = Json::array(), all_allocators = Json::array();
   Table policy_table({"policy", "parameters", "keeps"});
-  Table use_table({"policy", "phases", "reads the question", "one choice per", "needs", "paper"});
+  Table use_table({"policy", "phases", "reads the question", "sharing", "needs", "paper"});
   for (const Policy& policy : policies()) {
     policy_table.add({policy.id, text_of(policy.params), policy.summary});
     use_table.add({policy.id, joined(phases_of(policy)), policy.reads_queries ? "yes" : "no",
