@@ -22,7 +22,7 @@ constexpr KeyLine kLines[] = {
     {"Double click a value", "type it: 96, 10% or 48 KiB"},
     {"K", "keep total on, off"},
     {"L", "lock, unlock the selected layer"},
-    {"Click the L chip", "parameters of the selected layer; a name resets"},
+    {"Click the L chip", "parameters of the selected layer"},
     {"Ctrl Z", "undo"},
     {"Ctrl Shift Z, Ctrl Y", "redo"},
     {"", "Heatmap"},
