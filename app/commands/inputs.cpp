@@ -128,6 +128,8 @@ Prompt read_prompt(const Options& given, const Model& model) {
   Prompt prompt;
   const std::string source =
       one_of(given, {"--ids", "--prompt", "--prompt-file"}, "a prompt is missing");
+  const std::string asked = one_of(given, {"--question", "--question-ids"}, "");
+  if (!asked.empty()) refuse_template(given, asked);
   const std::string value = given.text(source);
   const std::string origin = source == "--prompt" ? source : value;
   if (source == "--ids") {
@@ -143,8 +145,6 @@ Prompt read_prompt(const Options& given, const Model& model) {
   if (prompt.context.empty()) {
     fail_input(origin, "", "expected a prompt of at least one token, this is empty");
   }
-  const std::string asked = one_of(given, {"--question", "--question-ids"}, "");
-  if (!asked.empty()) refuse_template(given, asked);
   if (asked == "--question") {
     check_text(given.text(asked), asked);
     prompt.question = model.tokenizer().encode(given.text(asked), false);

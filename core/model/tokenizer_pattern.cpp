@@ -21,13 +21,19 @@ constexpr const char* kWord =
 // Outside of a class \w also takes the raised digits and the fractions of Latin-1.
 constexpr const char* kWordAlone = "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}";
 
-// [:name:] as Oniguruma has it. Alphabetic characters and cases are not categories: those names are
-// refused.
+// [:name:] as Oniguruma has it; the others are refused.
 constexpr struct {
   const char *name, *set;
-} kPosix[] = {{"[:punct:]", "\\p{P}\\p{S}"},  {"[:digit:]", "\\p{Nd}"},
-              {"[:space:]", kSpace},          {"[:word:]", kWord},
-              {"[:cntrl:]", "\\p{Cc}"},       {"[:xdigit:]", "0-9A-Fa-f"},
+} kPosix[] = {{"[:alpha:]", "\\p{Alphabetic}"},
+              {"[:alnum:]", "\\p{Alphabetic}\\p{Nd}"},
+              {"[:upper:]", "\\p{Uppercase}"},
+              {"[:lower:]", "\\p{Lowercase}"},
+              {"[:punct:]", "\\p{P}\\p{S}"},
+              {"[:digit:]", "\\p{Nd}"},
+              {"[:space:]", kSpace},
+              {"[:word:]", kWord},
+              {"[:cntrl:]", "\\p{Cc}"},
+              {"[:xdigit:]", "0-9A-Fa-f"},
               {"[:blank:]", "\\p{Zs}\\x{09}"}};
 
 // A counted repeat ("{1,3}") followed by "+": possessive for PCRE2, a repeat of it for Oniguruma.

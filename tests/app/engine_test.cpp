@@ -100,7 +100,8 @@ TEST_CASE("bench policies times the three parts of every policy's cut beside the
   }
   // All that cut a prompt and read no file.
   std::vector<std::string> expected;
-  for (const Json& policy : answer("policies").at("policies")) {
+  const Json known = answer("policies").at("policies");
+  for (const Json& policy : known) {
     const Json &phases = policy.at("phases"), &params = policy.at("params");
     const bool reads_file = std::any_of(
         params.begin(), params.end(), [](const Json& param) { return param.at("name") == "file"; });

@@ -118,7 +118,7 @@ TEST_CASE("a broken weight file is named with file, tensor and expectation") {
        }),
        kNorm, "larger than the file"},
       {header([](Json& j) { j[kNorm]["shape"] = {-32}; }), kNorm, "whole numbers"},
-      {header([](Json& j) { j[kNorm]["dtype"] = "I64"; }), kNorm, "not supported"},
+      {header([](Json& j) { j[kNorm]["dtype"] = "I32"; }), kNorm, "not supported"},
       {header([](Json& j) {
          j[kNorm]["data_offsets"] = {8, 4};
        }),

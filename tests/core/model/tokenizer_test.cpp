@@ -283,7 +283,7 @@ TEST_CASE("a regular expression that does not compile or means something else is
   CHECK_THAT(with("a(b"), Contains("pre_tokenizer.pattern.Regex") && Contains("a(b"));
   CHECK_THAT(with("[a&&b]"), Contains("&&"));
   CHECK_THAT(with("\\p{N}{1,3}+"), Contains("{..}+"));
-  for (const char* name : {"\\h", "\\b", "\\X", "[:alpha:]", "[:upper:]", "[:^digit:]"}) {
+  for (const char* name : {"\\h", "\\b", "\\X", "[:graph:]", "[:^digit:]"}) {
     const std::string regex = name[0] == '[' ? "[" + std::string(name) + "]" : name;
     CHECK_THAT(with(regex.c_str()), Contains(name));
   }
