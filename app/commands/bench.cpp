@@ -9,7 +9,7 @@
 namespace polykv {
 namespace {
 
-constexpr const Bench* kBenches[] = {&kEngineBench, &kLiveBench, &kPoliciesBench};
+constexpr const Bench* kBenches[] = {&kEngineBench, &kLiveBench, &kPoliciesBench, &kKernelsBench};
 
 int run(const Options& given) {
   const std::string& what = given.operands().front();
@@ -31,7 +31,7 @@ constexpr Option kOptions[] = {
     {"--new", "N", "engine: tokens to decode (default 128)"},
     {"--lengths", "LIST", "policies: prompt tokens (default 1024,8192,32768)"},
     {"--limit", "SECONDS", "policies: skip what may take longer a run (default 120)"},
-    {"--repeats", "N", "runs of each side, in turns (engine 7, policies 3)"},
+    {"--repeats", "N", "runs of each side, in turns (engine 7, policies 3, kernels 9)"},
     {"--only", "WORD", "engine: embedded (or --model) or random; policies: one policy"},
 };
 
@@ -46,7 +46,8 @@ double percentile(std::vector<double> values, double share) {
 const Word kBenchWord = {"bench",
                          "`bench engine`: prefill, decode and loading beside plain LibTorch. "
                          "`bench live`: time from an edit to its exact score. "
-                         "`bench policies`: a cut's time beside the layer's attention.",
-                         "engine|live|policies", kOptions, run};
+                         "`bench policies`: a cut's time beside the layer's attention. "
+                         "`bench kernels`: the kernels beside LibTorch.",
+                         "engine|live|policies|kernels", kOptions, run};
 
 }  // namespace polykv

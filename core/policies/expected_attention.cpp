@@ -30,24 +30,28 @@ struct QueryStats {       // per query head, float64
   at::Tensor covariance;  // (query_heads, head_dim, head_dim), divided by the count
 };
 
-// Of the queries at positions [first, tokens) before RoPE.
+// Of the queries at positions [first, tokens) before RoPE. One pass, since projecting the queries
+// is the dear part: the covariance is the mean product less the product of means, which in float64
+// loses nothing to speak of.
 QueryStats query_stats(const LayerView& view, int first, bool with_covariance) {
   const ModelShape& s = view.shape();
   const int n = view.tokens(), count = n - first;
-  const auto block = [&](int begin) {
-    return view.queries_before_rope(begin, std::min(n, begin + kBlock)).to(at::kDouble);
-  };
   QueryStats stats;
   stats.mean = at::zeros({s.query_heads, s.head_dim}, at::kDouble);
-  for (int begin = first; begin < n; begin += kBlock) stats.mean.add_(block(begin).sum(1));
-  stats.mean.div_(count);
-  if (!with_covariance) return stats;
-  stats.covariance = at::zeros({s.query_heads, s.head_dim, s.head_dim}, at::kDouble);
-  for (int begin = first; begin < n; begin += kBlock) {
-    const at::Tensor centred = block(begin) - stats.mean.unsqueeze(1);
-    stats.covariance.add_(at::bmm(centred.transpose(1, 2), centred));
+  if (with_covariance) {
+    stats.covariance = at::zeros({s.query_heads, s.head_dim, s.head_dim}, at::kDouble);
   }
-  stats.covariance.div_(count);
+  for (int begin = first; begin < n; begin += kBlock) {
+    const at::Tensor queries =
+        view.queries_before_rope(begin, std::min(n, begin + kBlock)).to(at::kDouble);
+    stats.mean.add_(queries.sum(1));
+    if (with_covariance) stats.covariance.add_(at::bmm(queries.transpose(1, 2), queries));
+  }
+  stats.mean.div_(count);
+  if (with_covariance) {
+    const at::Tensor mean = stats.mean.unsqueeze(2);
+    stats.covariance.div_(count).sub_(at::bmm(mean, mean.transpose(1, 2)));
+  }
   return stats;
 }
 

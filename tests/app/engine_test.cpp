@@ -119,3 +119,17 @@ TEST_CASE("bench policies says which policy it skips, and why") {
   CHECK(rows[0].at("total_ms").is_null());
   CHECK(rows[0].at("attention_ms") > 0);
 }
+
+TEST_CASE("bench kernels gives speed and ratio of every kernel that LibTorch can do too") {
+  const Json rows = answer("bench kernels --repeats 1").at("rows");
+  std::vector<std::string> kernels;
+  for (const Json& row : rows) {
+    INFO(row.dump());
+    kernels.push_back(row.at("kernel"));
+    CHECK(row.at("ours_ms") > 0);
+    CHECK(row.at("ratio").get<double>() ==
+          Approx(row.at("torch_ms").get<double>() / row.at("ours_ms").get<double>()));
+  }
+  CHECK(kernels == std::vector<std::string>{"attention", "importance", "select", "compact",
+                                            "matvec", "matvec", "matvec"});
+}

@@ -66,7 +66,7 @@ TEST_CASE("missing, surplus and malformed arguments are wrong usage") {
   check_wrong("generate --prompt a --max-new 0", "from 1 to");
   check_wrong("needle --depths 0,1.5", "--depths");
   check_wrong("needle --task sinle", "did you mean 'single'");
-  check_wrong("bench fast", "expected one of engine, live, policies");
+  check_wrong("bench fast", "expected one of engine, live, policies, kernels");
   check_wrong("allocate --total 64", "--allocator is missing");
   check_wrong("allocate --allocator pyramd --total 64", "did you mean 'pyramid'");
   check_wrong("allocate --allocator uniform --total 64", "--layers is missing");
