@@ -42,4 +42,25 @@ std::string bytes_of_text(std::int64_t done, std::int64_t total) {
   return in_unit(done, unit) + " of " + in_unit(total, unit) + " " + kUnits[unit];
 }
 
+std::string seconds_text(double seconds) {
+  char text[64];
+  const auto whole = static_cast<long long>(seconds + 0.5);
+  if (seconds < 9.95) {
+    std::snprintf(text, sizeof text, "%.1f s", seconds);
+  } else if (whole < 60) {
+    std::snprintf(text, sizeof text, "%lld s", whole);
+  } else if (whole < 3600) {
+    std::snprintf(text, sizeof text, "%lld min %lld s", whole / 60, whole % 60);
+  } else {
+    std::snprintf(text, sizeof text, "%lld h %lld min", whole / 3600, whole % 3600 / 60);
+  }
+  return text;
+}
+
+std::string percent_text(double share) {
+  char text[64];
+  std::snprintf(text, sizeof text, share < 0.0995 ? "%.1f%%" : "%.0f%%", share * 100);
+  return text;
+}
+
 }  // namespace polykv

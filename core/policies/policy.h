@@ -67,6 +67,7 @@ struct Policy {                             // one row
   // Ragged: tokens kept per kv head, protected ones included. Null: the budget for every head.
   std::vector<int> (*split)(const SplitInput&, const Params&) = nullptr;
   MergeFn merge = nullptr;
+  bool own_count = false;  // keeps as many tokens as it finds right, whatever the budget
 };
 
 // What the keep rule gets for one layer: rows score rows of `tokens` tokens, the choice's budget

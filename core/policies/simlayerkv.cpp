@@ -49,7 +49,8 @@ const Policy& simlayerkv_policy() {
       .reads_queries = true,
       .protect = protect,
       .score = score,
-      .split = split};
+      .split = split,
+      .own_count = true};
   return row;
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/sha256.h"
 
 namespace polykv {
 namespace {
@@ -156,6 +157,18 @@ void write_cases(const std::string& path, const std::vector<Case>& cases,
     text += line + "\n";
   }
   write_file_atomic(path, text);
+}
+
+std::string case_set_fingerprint(const std::vector<Case>& cases) {
+  Sha256 sum;
+  for (const Case& one : cases) {
+    for (const std::vector<int>* part : {&one.context, &one.question, &one.answer}) {
+      for (const int id : *part) sum.add(std::to_string(id) + " ");
+      sum.add("|");
+    }
+    sum.add("\n");
+  }
+  return "sha256:" + sum.hex();
 }
 
 }  // namespace polykv

@@ -31,6 +31,8 @@ double realised_depth(const Case& each);
 // "depth" it is the realised one. Throws an input Error naming file, line and key: empty parts, ids
 // outside the vocabulary, spans outside the context.
 std::vector<Case> read_cases(const std::string& path, const Tokenizer& tokenizer);
+// "sha256:..." of the token ids of all parts, in order.
+std::string case_set_fingerprint(const std::vector<Case>& cases);
 // With text and token ids' round trip checked; written atomically.
 void write_cases(const std::string& path, const std::vector<Case>& cases,
                  const Tokenizer& tokenizer);

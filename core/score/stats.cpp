@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace polykv {
 namespace {
@@ -73,6 +74,16 @@ Estimate mean_with_t(const std::vector<double>& values) {
   for (const double value : values) squares += (value - mean) * (value - mean);
   const double half = t_quantile_975(n - 1) * std::sqrt(squares / (n - 1) / n);
   return {mean, mean - half, mean + half, n};
+}
+
+MeanError mean_and_error(const std::vector<double>& values) {
+  const int n = static_cast<int>(values.size());
+  const double mean = n > 0 ? std::accumulate(values.begin(), values.end(), 0.0) / n : 0;
+  double squares = 0;
+  for (const double value : values) squares += (value - mean) * (value - mean);
+  const double error =
+      n > 1 ? std::sqrt(squares / (n - 1) / n) : std::numeric_limits<double>::quiet_NaN();
+  return {mean, error, n};
 }
 
 }  // namespace polykv

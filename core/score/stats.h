@@ -15,4 +15,11 @@ Estimate wilson(int successes, int n);
 // (inf).
 Estimate mean_with_t(const std::vector<double>& values);
 
+// A mean with its standard error; NaN for a single value.
+struct MeanError {
+  double mean = 0, error = 0;
+  int n = 0;
+};
+MeanError mean_and_error(const std::vector<double>& values);
+
 }  // namespace polykv

@@ -10,6 +10,7 @@
 #include "core/cache/kv_cache.h"
 #include "core/cache/layer_view.h"
 #include "core/error.h"
+#include "core/score/stats.h"
 #include "core/signals/output_error.h"
 #include "core/signals/window_attention.h"
 #include "core/suggest.h"
@@ -126,18 +127,6 @@ void for_each_layer(const Model& model, const std::vector<Case>& cases, const Pr
   }
 }
 
-struct MeanAndError {
-  double mean = 0, error = 0;
-};
-
-MeanAndError mean_and_error(const std::vector<double>& values) {
-  const auto n = static_cast<double>(values.size());
-  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
-  double squares = 0;
-  for (const double value : values) squares += (value - mean) * (value - mean);
-  return {mean, n > 1 ? std::sqrt(squares / (n - 1) / n) : NAN};
-}
-
 // Adds a curve to a sum of curves; the shorter one stays at its last value.
 void add_curve(std::vector<double>& sum, const double* curve, std::size_t count) {
   if (sum.empty()) sum.assign(1, 0);  // no tokens, no mass
@@ -203,7 +192,7 @@ std::vector<MeasuredSignal> measure_signals(const Model& model, const std::vecto
   for (std::size_t i = 0; i < rows.size(); ++i) {
     MeasuredSignal signal{ids[i], {}, {}, static_cast<int>(cases.size())};
     for (const std::vector<double>& layer : values[i]) {
-      const MeanAndError of_layer = mean_and_error(layer);
+      const MeanError of_layer = mean_and_error(layer);
       signal.mean.push_back(of_layer.mean);
       signal.standard_error.push_back(of_layer.error);
     }

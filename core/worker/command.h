@@ -9,6 +9,7 @@
 #include "core/plan/plan.h"
 #include "core/probe/head_score.h"
 #include "core/probe/needle.h"
+#include "core/tune/search.h"
 
 namespace polykv {
 
@@ -61,10 +62,27 @@ struct MeasureSignal {
   std::string source;  // a row of layer_signals(), or "attention": all parts of a Signal
   QueryVisibility query = QueryVisibility::agnostic;
 };
+// The tuner's long jobs on the current cases; answered by the parts of Snapshot of the same name.
+struct CalibratePlan {  // Snapshot::calibration
+  QueryVisibility query = QueryVisibility::agnostic;
+  int budget = 64;
+  std::vector<std::string> policies{};  // empty = usual_policies
+};
+struct SearchPlan {  // Snapshot::search
+  std::uint64_t request = 0;
+  Plan start;
+  SearchSettings settings{};
+};
+struct AuditPlan {  // Snapshot::audit
+  std::uint64_t request = 0;
+  Plan plan;
+  int permutations = 100;
+};
 struct RunCheck {};
 struct CancelWork {};
 
 using Command = std::variant<InspectModel, OpenModel, OpenCases, MakeCases, ListFolders, ScorePlan,
-                             LookAt, FindHeads, MaskHeads, MeasureSignal, RunCheck, CancelWork>;
+                             LookAt, FindHeads, MaskHeads, MeasureSignal, CalibratePlan, SearchPlan,
+                             AuditPlan, RunCheck, CancelWork>;
 
 }  // namespace polykv

@@ -14,9 +14,14 @@ bool changes_cases(const Command& c) {
   return std::holds_alternative<OpenCases>(c) || std::holds_alternative<MakeCases>(c);
 }
 
+bool tunes(const Command& c) {
+  return std::holds_alternative<CalibratePlan>(c) || std::holds_alternative<SearchPlan>(c) ||
+         std::holds_alternative<AuditPlan>(c);
+}
+
 bool measures(const Command& c) {
   return std::holds_alternative<FindHeads>(c) || std::holds_alternative<MaskHeads>(c) ||
-         std::holds_alternative<MeasureSignal>(c);
+         std::holds_alternative<MeasureSignal>(c) || tunes(c);
 }
 
 template <typename T>
@@ -66,6 +71,7 @@ void Mailbox::post(Command command) {
     }
     if (std::holds_alternative<MaskHeads>(command)) drop<MaskHeads>(waiting_);
     if (std::holds_alternative<MeasureSignal>(command)) drop<MeasureSignal>(waiting_);
+    if (tunes(command)) std::erase_if(waiting_, tunes);
     waiting_.push_back(std::move(command));
   }
   changed_.notify_all();

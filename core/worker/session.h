@@ -35,6 +35,9 @@ class Session {
   void find_heads(const CancelFlag* cancel);
   void mask_heads(const MaskHeads& command, const CancelFlag* cancel);
   void measure_signal(const MeasureSignal& command, const CancelFlag* cancel);
+  void calibrate(const CalibratePlan& command, const CancelFlag* cancel);
+  void search(const SearchPlan& command, const CancelFlag* cancel);
+  void audit(const AuditPlan& command, const CancelFlag* cancel);
   void run_check(const CancelFlag* cancel);
 
   // Work worth doing when nothing is asked for: a score that opening a model in vain broke off, the

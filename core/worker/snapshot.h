@@ -2,6 +2,7 @@
 // What the worker shows the window: plain numbers, immutable, parts shared by pointer.
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,10 @@
 #include "core/score/proxy.h"
 #include "core/score/scores.h"
 #include "core/score/self_check.h"
+#include "core/tune/audit.h"
+#include "core/tune/calibration.h"
+#include "core/tune/comparison.h"
+#include "core/tune/search.h"
 #include "core/worker/recent.h"
 
 namespace polykv {
@@ -71,7 +76,26 @@ struct SignalAnswer {
   int cases = 0;  // measured on
 };
 
-enum class Work { idle, loading, prefill, scoring, measuring, checking };
+// The answer to SearchPlan, published with every step while it runs.
+struct SearchAnswer {
+  std::uint64_t request = 0;
+  bool running = true;
+  int search_cases = 0, report_cases = 0;
+  std::string objective;
+  SearchResult result;  // scores on the search half
+  // On the other half, once the search has ended: full cache, start, best plan, and controls.
+  std::optional<Comparison> report;
+};
+
+// The answer to AuditPlan, published with every scored placement.
+struct AuditAnswer {
+  std::uint64_t request = 0;
+  bool running = true;
+  Audit audit;
+  Comparison controls;  // full, random, sink+recent and the best single policy, once it has ended
+};
+
+enum class Work { idle, loading, prefill, scoring, measuring, tuning, checking };
 
 struct WorkState {
   Work kind = Work::idle;
@@ -114,6 +138,11 @@ struct Snapshot {
   std::string heads_fault;
   std::shared_ptr<const MaskAnswer> mask;      // null before the first MaskHeads of these cases
   std::shared_ptr<const SignalAnswer> signal;  // null before the first MeasureSignal of these cases
+
+  // Of these cases; null before the first. A calibration of fewer cases is one that was cancelled.
+  std::shared_ptr<const Calibration> calibration;
+  std::shared_ptr<const SearchAnswer> search;
+  std::shared_ptr<const AuditAnswer> audit;
 
   std::vector<CheckLight> check;  // empty until run
   std::vector<LogLine> log;       // newest last, at most 200

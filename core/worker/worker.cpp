@@ -43,6 +43,9 @@ void Worker::State::handle(Session& session, Command& command) {
   if (std::holds_alternative<FindHeads>(command)) session.find_heads(cancel);
   if (auto* mask = std::get_if<MaskHeads>(&command)) session.mask_heads(*mask, cancel);
   if (auto* signal = std::get_if<MeasureSignal>(&command)) session.measure_signal(*signal, cancel);
+  if (auto* plan = std::get_if<CalibratePlan>(&command)) session.calibrate(*plan, cancel);
+  if (auto* plan = std::get_if<SearchPlan>(&command)) session.search(*plan, cancel);
+  if (auto* plan = std::get_if<AuditPlan>(&command)) session.audit(*plan, cancel);
   if (std::holds_alternative<RunCheck>(command)) session.run_check(cancel);
   if (auto* plan = std::get_if<ScorePlan>(&command)) session.score(*plan, cancel);
 }

@@ -1,0 +1,206 @@
+#include "core/tune/disturb.h"
+
+#include "core/cache/attend.h"
+#include "core/cache/decode_cut.h"
+#include "core/cache/keep.h"
+#include "core/error.h"
+
+namespace polykv {
+namespace {
+
+// The tokens of a case behind the cut, and what the full cache gives them in one layer.
+struct Tail {
+  int cut = 0, tokens = 0, fed = 0;  // fed: the answer tokens that are fed, the last of the tail
+  at::Tensor q, k, v;                // of the tail
+  at::Tensor attention;              // (tail, H * d) with the full cache
+  at::Tensor mass;                   // (kv_heads, tail, all tokens) attention, mean of the group
+  int asked() const { return tokens - fed; }  // question tokens behind an agnostic cut
+};
+
+Tail tail_of(const Model& model, const CaseState& state, int layer, QueryVisibility query) {
+  const ModelShape& s = model.shape();
+  const LayerState& full = state.full.layers[layer];
+  const int window = model.config().windows[layer];
+  Tail tail;
+  tail.cut = state.cut_tokens(query);
+  tail.tokens = state.full.tokens - tail.cut;
+  tail.fed = state.answer() - 1;
+  if (tail.fed == 0) {
+    fail_input("", "cases", "an answer of one token leaves no step that reads the cut cache");
+  }
+  tail.q = stored_queries(model.decoder(), full, layer, tail.cut, state.full.tokens);
+  tail.k = full.k.narrow(1, tail.cut, tail.tokens);
+  tail.v = full.v.narrow(1, tail.cut, tail.tokens);
+  tail.attention = attend(tail.q, full.k, full.v, window);
+  tail.mass = attention_rows(tail.q, full.k, window)
+                  .view({s.kv_heads, s.query_heads / s.kv_heads, tail.tokens, state.full.tokens})
+                  .mean(1)
+                  .contiguous();
+  return tail;
+}
+
+// Full-cache attention of one tail token that falls on what the rows hold, mean over the kv heads.
+double mass_on(const LayerRows& rows, const Tail& tail, int token) {
+  double sum = 0;
+  const std::int64_t heads = tail.mass.size(0), n = tail.mass.size(2);
+  for (int h = 0; h < heads; ++h) {
+    const float* row = tail.mass.data_ptr<float>() + (h * tail.mass.size(1) + token) * n;
+    for (const std::int32_t position : rows.positions(h)) sum += row[position];
+  }
+  return sum / double(heads);
+}
+
+struct Run {
+  at::Tensor attention;  // (tail, H * d)
+  double kept_mass = 1;  // mean over the tokens behind the cut
+};
+
+Run run_prefill(const Model& model, CaseState& state, int layer, const Tail& tail,
+                const LayerChoice& choice, QueryVisibility query, std::uint64_t seed) {
+  const auto scores = case_scores(model, state, layer, choice, query, seed);
+  Kept kept;
+  if (scores) {
+    kept = keep_rows(*find_policy(choice.policy), choice, *scores, model.shape().kv_heads);
+  }
+  LayerRows rows = empty_rows(model, layer, nullptr);
+  fill_cut(model, rows, state.full.layers[layer], layer, tail.cut, choice, seed, kept, scores.get(),
+           tail.tokens);
+  rows.append(tail.k, tail.v, tail.cut);
+  Run run;
+  run.attention = rows.attend(tail.q);
+  double mass = 0;
+  for (int t = 0; t < tail.tokens; ++t) mass += mass_on(rows, tail, t);
+  run.kept_mass = mass / tail.tokens;
+  return run;
+}
+
+// Question tokens at once, then the answer token by token with a cut after each.
+Run run_decode(const Model& model, CaseState& state, int layer, const Tail& tail,
+               const LayerChoice& choice, QueryVisibility query, std::uint64_t seed) {
+  LayerRows rows = empty_rows(model, layer, &choice);
+  rows.fill(state.full.layers[layer], tail.cut, {}, tail.tokens);
+  if (!rows.memory().empty()) {
+    const PromptMemory& memory = case_memory(model, state, layer, query, rows.memory());
+    rows.fill_memory(memory.totals, memory.recent);
+  }
+  std::vector<at::Tensor> parts;
+  const auto feed = [&](int first, int count) {
+    rows.append(tail.k.narrow(1, first, count), tail.v.narrow(1, first, count), tail.cut + first);
+  };
+  if (tail.asked() > 0) {
+    feed(0, tail.asked());
+    parts.push_back(rows.attend(tail.q.narrow(1, 0, tail.asked())));
+  }
+  double mass = 0;
+  for (int t = tail.asked(); t < tail.tokens; ++t) {
+    feed(t, 1);
+    mass += mass_on(rows, tail, t);
+    parts.push_back(rows.attend(tail.q.narrow(1, t, 1)));
+    cut_while_decoding(model.decoder(), rows, choice, cut_context(model, layer, 0, choice, seed));
+  }
+  return {at::cat(parts), mass / tail.fed};
+}
+
+double mean_of(const at::Tensor& numbers) { return numbers.mean(at::kDouble).item<double>(); }
+
+// The variants' layer outputs through the layers behind it: (variants * tail, hidden).
+at::Tensor run_later_layers(const Model& model, const CaseState& state, int first, int variants,
+                            const Tail& tail, at::Tensor x, const CancelFlag* cancel) {
+  const Decoder& decoder = model.decoder();
+  const RopeAngles one =
+      decoder.angles(at::arange(tail.cut, state.full.tokens, at::kLong), state.full.tokens);
+  const RopeAngles angles = {one.cos.repeat({variants, 1, 1}), one.sin.repeat({variants, 1, 1})};
+  for (int l = first; l < model.shape().layers; ++l) {
+    stop_if(cancel);
+    const Projected p = decoder.project(l, x, angles);
+    LayerRows rows = empty_rows(model, l, nullptr);
+    rows.fill(state.full.layers[l], tail.cut, {}, tail.tokens);
+    std::vector<at::Tensor> mixed;
+    for (int v = 0; v < variants; ++v) {
+      const std::int64_t at = std::int64_t{v} * tail.tokens;
+      rows.rewind();
+      rows.append(p.k.narrow(1, at, tail.tokens), p.v.narrow(1, at, tail.tokens), tail.cut);
+      mixed.push_back(rows.attend(p.q.narrow(1, at, tail.tokens)));
+    }
+    x = decoder.finish(l, x, at::cat(mixed));
+  }
+  return x;
+}
+
+// NLL and right or wrong of every variant from the last layer's outputs.
+void read_answers(const Model& model, const CaseState& state, const Tail& tail,
+                  QueryVisibility query, const at::Tensor& out, std::vector<CellScores>& cells) {
+  const int variants = static_cast<int>(cells.size()), answers = state.answer();
+  // With the question before the cut its last token, which gives the first answer token, is the
+  // full cache's.
+  const int first = query == QueryVisibility::agnostic ? state.question() - 1 : 0;
+  const int read = query == QueryVisibility::agnostic ? answers : answers - 1;
+  const at::Tensor rows = out.view({variants, tail.tokens, -1}).narrow(1, first, read);
+  const at::Tensor log_p = at::log_softmax(
+      model.decoder().logits(rows.reshape({std::int64_t{variants} * read, -1})), -1);
+  const at::Tensor best = log_p.argmax(-1).contiguous();
+  const bool full_right = state.full_answer == state.source.answer;
+  for (int v = 0; v < variants; ++v) {
+    double nll = 0;
+    bool right = true;
+    for (int i = 0; i < answers; ++i) {
+      const int gold = state.source.answer[i], row = i - (answers - read);
+      if (row < 0) {
+        nll -= state.full_log_p[i][gold].item<float>();
+        right = right && state.full_answer[i] == gold;
+        continue;
+      }
+      const std::int64_t at = std::int64_t{v} * read + row;
+      nll -= log_p[at][gold].item<float>();
+      right = right && best.data_ptr<std::int64_t>()[at] == gold;
+    }
+    cells[v].nll_increase = nll / answers - state.full_nll;
+    cells[v].recall_change = double(right) - double(full_right);
+  }
+}
+
+}  // namespace
+
+std::vector<CellScores> disturb_layer(const Model& model, CaseState& state, int layer,
+                                      QueryVisibility query, std::uint64_t seed,
+                                      const std::vector<Disturbance>& disturbances,
+                                      const CancelFlag* cancel) {
+  const int variants = static_cast<int>(disturbances.size());
+  std::vector<CellScores> cells(disturbances.size());
+  // No plan changes a layer with a sliding window.
+  if (variants == 0 || model.config().windows[layer] > 0) return cells;
+  const Decoder& decoder = model.decoder();
+  const Tail tail = tail_of(model, state, layer, query);
+  std::vector<at::Tensor> mixed;
+  for (int v = 0; v < variants; ++v) {
+    stop_if(cancel);
+    const auto& [phase, choice] = disturbances[v];
+    Run run = (phase == Phase::prefill ? run_prefill : run_decode)(model, state, layer, tail,
+                                                                   choice, query, seed);
+    cells[v].kept_mass = run.kept_mass;
+    mixed.push_back(std::move(run.attention));
+  }
+  const at::Tensor all = at::cat(mixed);
+  const at::Tensor full = decoder.attention_output(layer, tail.attention);
+  const at::Tensor left = decoder.attention_output(layer, all).view({variants, tail.tokens, -1});
+  const at::Tensor input = state.full.layers[layer].x.narrow(0, tail.cut, tail.tokens);
+  at::Tensor x = decoder.finish(layer, input.repeat({variants, 1}), all);
+  const bool last = layer + 1 == model.shape().layers;
+  const at::Tensor full_x = (last ? state.full.out : state.full.layers[layer + 1].x)
+                                .narrow(0, state.full.tokens - tail.tokens, tail.tokens);
+  for (int v = 0; v < variants; ++v) {
+    const bool decode = disturbances[v].phase == Phase::decode;
+    const int first = decode ? tail.asked() : 0, count = tail.tokens - first;
+    const at::Tensor was = full.narrow(0, first, count), is = left[v].narrow(0, first, count);
+    cells[v].cosine = mean_of(at::cosine_similarity(is, was, 1));
+    cells[v].eviction_error = mean_of((is - was).norm(2, -1) / (was.norm(2, -1) + 1e-6));
+    cells[v].residual_cosine =
+        mean_of(at::cosine_similarity(x.narrow(0, std::int64_t{v} * tail.tokens + first, count),
+                                      full_x.narrow(0, first, count), 1));
+  }
+  x = run_later_layers(model, state, layer + 1, variants, tail, std::move(x), cancel);
+  read_answers(model, state, tail, query, x, cells);
+  return cells;
+}
+
+}  // namespace polykv

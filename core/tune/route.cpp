@@ -1,0 +1,137 @@
+#include "core/tune/route.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "core/budgets/allocator.h"
+#include "core/error.h"
+#include "core/policies/policy.h"
+#include "core/suggest.h"
+
+namespace polykv {
+namespace {
+
+std::string fixed(double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.3f", value);
+  return text;
+}
+
+// The measure's name in a sentence.
+std::string spoken(const CellMeasure& measure) {
+  std::string word = measure.id;
+  std::replace(word.begin(), word.end(), '_', ' ');
+  if (word.starts_with("nll")) word.replace(0, 3, "NLL");
+  return word;
+}
+
+RouteReason choose(const Calibration& c, const CellMeasure& measure, bool inverse, int layer,
+                   Phase phase) {
+  const std::vector<int> columns = c.columns_of(phase);
+  const bool up = measure.more_is_better != inverse;
+  // Ties to the first policy of the table, for a table order that the user gave.
+  int best = -1, second = -1;
+  std::vector<MeanError> value;
+  const auto better = [&](int a, int b) {
+    return b < 0 || (up ? value[a].mean > value[b].mean : value[a].mean < value[b].mean);
+  };
+  for (int i = 0; i < static_cast<int>(columns.size()); ++i) {
+    value.push_back(c.cell(measure, layer, columns[i]));
+    if (better(i, best)) {
+      second = best;
+      best = i;
+    } else if (better(i, second)) {
+      second = i;
+    }
+  }
+  RouteReason reason;
+  reason.layer = layer;
+  reason.phase = phase;
+  reason.policy = c.columns[columns[best]].policy;
+  reason.value = value[best];
+  if (second >= 0) {
+    reason.runner_up = c.columns[columns[second]].policy;
+    reason.next = value[second];
+  }
+  reason.sentence = "Layer " + std::to_string(layer) + " goes to " + reason.policy +
+                    (phase == Phase::decode ? " while decoding: " : ": ") + spoken(measure) + " " +
+                    fixed(reason.value.mean);
+  if (second >= 0)
+    reason.sentence += " against " + fixed(reason.next.mean) + " for " + reason.runner_up;
+  reason.sentence += ", n = " + std::to_string(c.n()) + (inverse ? " (inverse)." : ".");
+  return reason;
+}
+
+// A layer's floor: b_min, or what the layer's policy protects if that is more.
+int floor_of(const std::vector<LayerChoice>& choices, int wanted, int total) {
+  const int layers = static_cast<int>(choices.size()), mean = total / layers;
+  int floor = wanted;
+  for (const LayerChoice& choice : choices) {
+    const Protected kept =
+        find_policy(choice.policy)->protect(choice.params, mean, std::max(mean, 1) * 1024);
+    floor = std::max(floor, std::min(kept.sink + kept.recent, mean));
+  }
+  return std::clamp(floor, 1, std::max(1, mean));
+}
+
+void share(std::vector<LayerChoice>& choices, int total, const Calibration& c,
+           const RouteSettings& settings) {
+  const int layers = static_cast<int>(choices.size());
+  if (total < layers) {
+    fail_input("route", "total",
+               "is " + std::to_string(total) + ", expected at least one token for each of " +
+                   std::to_string(layers) + " layers");
+  }
+  const Allocator& allocator = find_allocator(settings.allocator);
+  Signal signal(std::vector<double>(layers, 1.0));
+  if (allocator.needs != kNoPart) {
+    signal = calibration_signal(c, allocator.needs & kVariance ? "attention" : settings.signal);
+  }
+  Limits limits;
+  limits.floor = floor_of(choices, settings.floor, total);
+  const std::vector<int> budgets =
+      allocator.share(total, signal, limits, settings.allocator_params);
+  for (int l = 0; l < layers; ++l) choices[l].budget = budgets[l];
+}
+
+}  // namespace
+
+const CellMeasure& find_measure(const std::string& word) {
+  std::vector<std::string> known = {"nll"};
+  for (const CellMeasure& row : measures()) {
+    if (word == row.id || (word == "nll" && row.value == &CellScores::nll_increase)) return row;
+    known.emplace_back(row.id);
+  }
+  const std::string nearest = nearest_word(word, known);
+  throw Error(ErrorKind::usage, "unknown measure '" + word + "'" +
+                                    (nearest.empty() ? "" : "; did you mean '" + nearest + "'?"));
+}
+
+Route make_route(const Calibration& calibration, const RouteSettings& settings) {
+  const CellMeasure& measure = find_measure(settings.measure);
+  if (calibration.cases.empty()) {
+    fail_input("calibration", "cases", "holds no case yet; the command that wrote it goes on");
+  }
+  Route route;
+  route.plan = uniform_plan("full", std::nullopt, calibration.layers, calibration.settings.query);
+  route.plan.seed = calibration.settings.seed;
+  route.plan.name = (settings.inverse ? "inverse-route-" : "route-") + std::string(measure.id);
+  if (settings.allocator != "uniform") route.plan.name += "+" + settings.allocator;
+  for (const Phase phase : {Phase::prefill, Phase::decode}) {
+    if (phase == Phase::decode && !settings.decode_total) continue;
+    if (calibration.columns_of(phase).empty()) {
+      fail_input("calibration", "phases",
+                 std::string("holds no ") + to_string(phase) + " column, which this route needs");
+    }
+    std::vector<LayerChoice>& choices = route.plan.of(phase);
+    for (int l = 0; l < calibration.layers; ++l) {
+      route.reasons.push_back(choose(calibration, measure, settings.inverse, l, phase));
+      choices[l].policy = route.reasons.back().policy;
+    }
+    share(choices, phase == Phase::prefill ? settings.total : *settings.decode_total, calibration,
+          settings);
+  }
+  return route;
+}
+
+}  // namespace polykv
