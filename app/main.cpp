@@ -12,9 +12,10 @@
 namespace polykv {
 namespace {
 
-constexpr const Word* kWords[] = {&kScoreWord,    &kGenerateWord, &kKeepWord,    &kNeedleWord,
-                                  &kHeadsWord,    &kTokenizeWord, &kLogitsWord,  &kCheckWord,
-                                  &kPoliciesWord, &kAllocateWord, &kInspectWord, &kBenchWord};
+constexpr const Word* kWords[] = {
+    &kScoreWord,  &kGenerateWord, &kKeepWord,     &kNeedleWord,   &kHeadsWord,     &kTokenizeWord,
+    &kLogitsWord, &kCheckWord,    &kPoliciesWord, &kAllocateWord, &kCalibrateWord, &kRouteWord,
+    &kTuneWord,   &kAuditWord,    &kMergeWord,    &kInspectWord,  &kBenchWord};
 
 // OpenMP reads these when it is loaded, which is before main: the program starts itself again.
 // Its threads then sleep while they wait, and leave the cores to the window.

@@ -4,8 +4,8 @@
 #include <iostream>
 #include <map>
 
-#include "app/commands/inputs.h"
-#include "app/commands/table.h"
+#include "app/commands/needle_rows.h"
+#include "app/commands/tuning.h"
 #include "core/error.h"
 #include "core/score/live_scorer.h"
 
@@ -17,6 +17,7 @@ struct Cell {
   int length = 0;
   double depth = 0;
   int right = 0, n = 0;
+  int row = 0;  // in the whole grid
 };
 
 struct Grid {
@@ -25,6 +26,12 @@ struct Grid {
   std::vector<std::string> tasks;
   int repeats = 1;
   std::uint64_t seed = 1;
+  Shard shard;
+
+  // Cells are dealt out: (task, length) by (task, length), depth by depth.
+  bool holds(std::size_t column, std::size_t depth) const {
+    return shard.holds(static_cast<int>(column * depths.size() + depth));
+  }
 };
 
 Grid read_grid(const Options& given, const Model& model) {
@@ -33,6 +40,7 @@ Grid read_grid(const Options& given, const Model& model) {
   grid.depths = given.numbers("--depths", "0,0.25,0.5,0.75,1", 0, 1);
   grid.repeats = given.integer("--repeats", 1, 1, 100000);
   grid.seed = given.seed(1);
+  grid.shard = shard_option(given);
   std::string list = given.text("--task", "single") + ",";
   for (std::size_t at; (at = list.find(',')) != std::string::npos; list.erase(0, at + 1)) {
     const std::string task = list.substr(0, at);
@@ -45,32 +53,35 @@ Grid read_grid(const Options& given, const Model& model) {
   return grid;
 }
 
-// The cases of one length and task, depth by depth, `repeats` of each.
-std::vector<Case> make_column(const Grid& grid, int length, const std::string& task,
-                              const Tokenizer& tokenizer) {
+// The cases of one length and task, depth by depth, `repeats` of each; those of this part.
+std::vector<Case> make_column(const Grid& grid, std::size_t column, int length,
+                              const std::string& task, const Tokenizer& tokenizer) {
   std::vector<Case> cases;
   NeedleSettings settings;
   settings.context_tokens = length;
   settings.keys = task == "single" ? 1 : 4;
   settings.seed = grid.seed;
-  for (const double depth : grid.depths) {
-    settings.depth = depth;
-    for (int r = 0; r < grid.repeats; ++r) {
-      cases.push_back(make_needle_case(settings, tokenizer));
-      ++settings.seed;
+  for (std::size_t d = 0; d < grid.depths.size(); ++d) {
+    settings.depth = grid.depths[d];
+    for (int r = 0; r < grid.repeats; ++r, ++settings.seed) {
+      if (grid.holds(column, d)) cases.push_back(make_needle_case(settings, tokenizer));
     }
   }
   return cases;
 }
 
-void count_right(const Grid& grid, const std::vector<CaseResult>& results, bool full, Cell like,
-                 std::vector<Cell>& cells) {
+// Adds a cell for every depth of this part; first_row: of these depths in the whole grid.
+void count_right(const Grid& grid, std::size_t column, const std::vector<CaseResult>& results,
+                 bool full, Cell like, int first_row, std::vector<Cell>& cells) {
+  std::size_t at = 0;
   for (std::size_t d = 0; d < grid.depths.size(); ++d) {
+    if (!grid.holds(column, d)) continue;
     like.depth = grid.depths[d];
     like.right = 0;
     like.n = grid.repeats;
+    like.row = first_row + static_cast<int>(d);
     for (int r = 0; r < grid.repeats; ++r) {
-      const CaseResult& result = results[d * static_cast<std::size_t>(grid.repeats) + r];
+      const CaseResult& result = results[at++];
       like.right += full ? result.full_correct : result.correct;
     }
     cells.push_back(like);
@@ -101,6 +112,39 @@ void print_grids(const Grid& grid, const std::vector<Cell>& cells) {
   }
 }
 
+// What two parts of one grid must have in common.
+Json needle_settings(const Options& given, const Model& model, const Grid& grid) {
+  return {{"model", model.fingerprint()},
+          {"plans", given.all("--plan")},
+          {"lengths", grid.lengths},
+          {"depths", grid.depths},
+          {"repeats", grid.repeats},
+          {"tasks", grid.tasks},
+          {"seed", grid.seed},
+          {"query", given.text("--query")}};
+}
+
+Json json_of(const std::vector<Cell>& cells, const Grid& grid, int row_count, Json settings) {
+  Json rows = Json::array();
+  for (const Cell& cell : cells) {
+    const Estimate recall = wilson(cell.right, cell.n);
+    rows.push_back({{"row", cell.row},
+                    {"plan", cell.plan},
+                    {"length", cell.length},
+                    {"depth", cell.depth},
+                    {"task", cell.task},
+                    {"recall", recall.value},
+                    {"low", recall.low},
+                    {"high", recall.high},
+                    {"n", cell.n}});
+  }
+  return {{"format", kNeedleFormat},
+          {"settings", std::move(settings)},
+          {"shard", shard_json(grid.shard)},
+          {"row_count", row_count},
+          {"rows", rows}};
+}
+
 int run(const Options& given) {
   ProgressLine progress;
   const auto model = open_model(given, progress);
@@ -111,46 +155,40 @@ int run(const Options& given) {
   }
   std::vector<Cell> cells;
   std::vector<Case> written;
+  const int depths = static_cast<int>(grid.depths.size());
+  const int rows_of_column = depths * (1 + static_cast<int>(plans.size()));
+  std::size_t column = 0;
   for (const std::string& task : grid.tasks) {
     for (const int length : grid.lengths) {
-      const std::vector<Case> cases = make_column(grid, length, task, model->tokenizer());
+      const std::vector<Case> cases = make_column(grid, column, length, task, model->tokenizer());
+      const int first_row = static_cast<int>(column) * rows_of_column;
+      const std::size_t here = column++;
+      if (cases.empty()) continue;
       written.insert(written.end(), cases.begin(), cases.end());
       LiveScorer scorer(model);
       scorer.set_cases(cases, progress.callback());
-      const Cell like{"full", task, length};
-      if (plans.empty()) {
-        scorer.score(read_plan_option("full", query_option(given), given, *model));
-        count_right(grid, scorer.results(), true, like, cells);
-      }
+      scorer.score(read_plan_option("full", query_option(given), given, *model));
+      count_right(grid, here, scorer.results(), true, {"full", task, length}, first_row, cells);
       for (std::size_t p = 0; p < plans.size(); ++p) {
         progress.show(static_cast<double>(p) / static_cast<double>(plans.size()),
                       plans[p].name + " at " + std::to_string(length) + " tokens");
         scorer.score(plans[p]);
-        if (p == 0) count_right(grid, scorer.results(), true, like, cells);
-        count_right(grid, scorer.results(), false, {plans[p].name, task, length}, cells);
+        count_right(grid, here, scorer.results(), false, {plans[p].name, task, length},
+                    first_row + depths * static_cast<int>(p + 1), cells);
       }
     }
   }
   if (given.has("--write-cases")) {
     write_cases(given.text("--write-cases"), written, model->tokenizer());
   }
-  if (!given.has("--json")) {
+  const Json json = json_of(cells, grid, static_cast<int>(column) * rows_of_column,
+                            needle_settings(given, *model, grid));
+  if (given.has("--out")) write_file_atomic(given.text("--out"), json.dump() + "\n");
+  if (given.has("--json")) {
+    print_json(json);
+  } else {
     print_grids(grid, cells);
-    return 0;
   }
-  Json rows = Json::array();
-  for (const Cell& cell : cells) {
-    const Estimate recall = wilson(cell.right, cell.n);
-    rows.push_back({{"plan", cell.plan},
-                    {"length", cell.length},
-                    {"depth", cell.depth},
-                    {"task", cell.task},
-                    {"recall", recall.value},
-                    {"low", recall.low},
-                    {"high", recall.high},
-                    {"n", cell.n}});
-  }
-  print_json({{"rows", rows}});
   return 0;
 }
 
@@ -164,6 +202,8 @@ constexpr Option kOptions[] = {
     {"--query", "agnostic|aware", "whether the cut sees the question, for every plan"},
     kHeadsOption,
     {"--write-cases", "FILE", "also write the cases as JSON lines"},
+    kShardOption,
+    {"--out", "FILE", "write the rows, for `merge`"},
 };
 
 }  // namespace

@@ -95,8 +95,10 @@ Options::Options(const Word& word, const std::vector<std::string>& arguments) : 
     }
   }
   if (wants_help()) return;
-  const std::size_t wanted = *word.operands == '\0' ? 0 : 1;
-  if (operands_.size() > wanted) fail_usage("one word too many: '" + operands_[wanted] + "'");
+  const std::string operands = word.operands;
+  const std::size_t wanted = operands.empty() ? 0 : 1;
+  if (operands_.size() > wanted && !operands.ends_with("..."))
+    fail_usage("one word too many: '" + operands_[wanted] + "'");
   if (operands_.size() < wanted) fail_usage(std::string(word.operands) + " is missing");
 }
 

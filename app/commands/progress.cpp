@@ -2,7 +2,10 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
+
+#include "core/text.h"
 
 namespace polykv {
 
@@ -23,7 +26,14 @@ void ProgressLine::show(double share, const std::string& what) {
 }
 
 Progress ProgressLine::callback() {
-  return [this](double share, const std::string& what) { show(share, what); };
+  const auto start = std::chrono::steady_clock::now();
+  return [this, start](double share, const std::string& what) {
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const bool can_tell = share > 0.02 && seconds > 2;
+    show(share,
+         what + (can_tell ? ", " + seconds_text(seconds * (1 - share) / share) + " left" : ""));
+  };
 }
 
 }  // namespace polykv

@@ -15,13 +15,14 @@ struct Option {
 struct Word {
   const char* name;      // "score"; "" = the window
   const char* summary;   // one line
-  const char* operands;  // "DIR" when one is expected, "" = none
+  const char* operands;  // "DIR" when one is expected, "FILE..." for one or more, "" = none
   std::span<const Option> options;
   int (*run)(const Options&);  // returns the exit code; throws Error
   const char* notes = "";      // more lines below the summary of --help
 };
 
 extern const Word kTokenizeWord, kLogitsWord, kGenerateWord, kKeepWord, kScoreWord, kNeedleWord,
-    kHeadsWord, kAllocateWord, kPoliciesWord, kInspectWord, kCheckWord, kBenchWord, kWindowWord;
+    kHeadsWord, kAllocateWord, kCalibrateWord, kRouteWord, kTuneWord, kAuditWord, kMergeWord,
+    kPoliciesWord, kInspectWord, kCheckWord, kBenchWord, kWindowWord;
 
 }  // namespace polykv

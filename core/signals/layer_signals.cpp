@@ -20,11 +20,6 @@ namespace {
 
 using Settings = SignalSettings;
 
-// Entropy of every window query in nats, (query_heads, window).
-at::Tensor row_entropy(const at::Tensor& attention) {
-  return at::xlogy(attention, attention).sum(-1).neg();
-}
-
 double mean_of(const at::Tensor& numbers) { return numbers.mean().item<double>(); }
 
 double entropy(const Model& m, const CaseState& c, int layer, const Settings& s) {

@@ -22,9 +22,14 @@ at::Tensor window_attention(const Decoder& decoder, const CaseState& state, int 
                         full.k.narrow(1, 0, tokens), decoder.config().windows[layer]);
 }
 
+at::Tensor row_entropy(const at::Tensor& attention) {
+  // Not xlogy, which takes one number at a time; the smallest normal float stands in for 0.
+  return (attention * attention.clamp_min(1.17549435e-38f).log()).sum(-1).neg();
+}
+
 double spatial_entropy(const at::Tensor& attention) {
   const at::Tensor keys = before_window(attention);
-  return -mean_of(at::xlogy(keys, keys).sum(-1));
+  return mean_of(row_entropy(keys));
 }
 
 double temporal_variance(const at::Tensor& attention) {

@@ -12,6 +12,9 @@ namespace polykv {
 at::Tensor window_attention(const Decoder& decoder, const CaseState& state, int layer,
                             const SignalSettings& settings);
 
+// Entropy of every row in nats: sum of -A log A over the last dimension, 0 log 0 = 0.
+at::Tensor row_entropy(const at::Tensor& attention);
+
 // CAKE (arXiv 2503.12491), both over the keys before the window, mean over the heads. Entropy: sum
 // of -A log A, mean over the queries; variance: over the queries (population), summed over keys.
 double spatial_entropy(const at::Tensor& attention);

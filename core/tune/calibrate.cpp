@@ -20,6 +20,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::size_t kTimedCases = 3;  // full evaluations that are timed
+
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -113,6 +115,10 @@ std::vector<std::string> usual_policies(const Model& model) {
   return ids;
 }
 
+std::string heads_fingerprint(const Model& model) {
+  return model.heads() ? "sha256:" + sha256_hex(heads_json(*model.heads())) : "";
+}
+
 Calibration plan_calibration(const Model& model, const std::vector<Case>& cases,
                              CalibrationSettings settings, const Shard& shard) {
   if (cases.empty()) fail_input("", "cases", "the case set is empty, expected at least one case");
@@ -126,7 +132,7 @@ Calibration plan_calibration(const Model& model, const std::vector<Case>& cases,
   Calibration c;
   c.model = model.name();
   c.model_fingerprint = model.fingerprint();
-  c.heads_fingerprint = model.heads() ? "sha256:" + sha256_hex(heads_json(*model.heads())) : "";
+  c.heads_fingerprint = heads_fingerprint(model);
   c.cases_fingerprint = case_set_fingerprint(cases);
   c.layers = model.shape().layers;
   c.kv_heads = model.shape().kv_heads;
@@ -154,7 +160,10 @@ CalibrationCost calibrate(const Model& model, const std::vector<Case>& cases,
   }
   CalibrationCost cost;
   if (open.empty()) return cost;
-  cost.full_evaluation_seconds = full_evaluation_seconds(model, cases[open[0]]);
+  const std::size_t timed = std::min(kTimedCases, open.size());
+  for (std::size_t i = 0; i < timed; ++i) {
+    cost.full_evaluation_seconds += full_evaluation_seconds(model, cases[open[i]]) / double(timed);
+  }
   for (std::size_t i = 0; i < open.size(); ++i) {
     if (progress) {
       progress(double(i) / double(open.size()),

@@ -14,13 +14,16 @@ namespace polykv {
 // reads the prompt once and runs with what the model has.
 std::vector<std::string> usual_policies(const Model& model);
 
+// "sha256:..." of the model's head list; "" without one.
+std::string heads_fingerprint(const Model& model);
+
 // An empty calibration of this model and case set: what calibrate fills. Throws an input Error for
 // an unknown policy, one that needs what is not there, and a budget below 1.
 Calibration plan_calibration(const Model& model, const std::vector<Case>& cases,
                              CalibrationSettings settings, const Shard& shard = {});
 
 // What a run took, and what evaluating the same cells in full would take: prompt, question and
-// answer from scratch for every layer, phase and policy (measured on the first case, full cache).
+// answer from scratch for every layer, phase and policy (timed on the first cases, full cache).
 struct CalibrationCost {
   int cases = 0;  // measured by this run
   double seconds = 0, full_evaluation_seconds = 0;

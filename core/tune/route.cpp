@@ -25,40 +25,39 @@ std::string spoken(const CellMeasure& measure) {
   return word;
 }
 
+// All columns of a phase in one layer, best first; ties in the order of the columns.
+std::vector<int> ranked_columns(const Calibration& c, const CellMeasure& measure, bool inverse,
+                                int layer, Phase phase) {
+  const bool up = measure.more_is_better != inverse;
+  std::vector<std::pair<double, int>> order;
+  for (const int column : c.columns_of(phase)) {
+    const double mean = c.cell(measure, layer, column).mean;
+    order.emplace_back(up ? -mean : mean, column);
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<int> columns;
+  for (const auto& [cost, column] : order) columns.push_back(column);
+  return columns;
+}
+
 RouteReason choose(const Calibration& c, const CellMeasure& measure, bool inverse, int layer,
                    Phase phase) {
-  const std::vector<int> columns = c.columns_of(phase);
-  const bool up = measure.more_is_better != inverse;
-  // Ties to the first policy of the table, for a table order that the user gave.
-  int best = -1, second = -1;
-  std::vector<MeanError> value;
-  const auto better = [&](int a, int b) {
-    return b < 0 || (up ? value[a].mean > value[b].mean : value[a].mean < value[b].mean);
-  };
-  for (int i = 0; i < static_cast<int>(columns.size()); ++i) {
-    value.push_back(c.cell(measure, layer, columns[i]));
-    if (better(i, best)) {
-      second = best;
-      best = i;
-    } else if (better(i, second)) {
-      second = i;
-    }
-  }
+  const std::vector<int> order = ranked_columns(c, measure, inverse, layer, phase);
   RouteReason reason;
   reason.layer = layer;
   reason.phase = phase;
-  reason.policy = c.columns[columns[best]].policy;
-  reason.value = value[best];
-  if (second >= 0) {
-    reason.runner_up = c.columns[columns[second]].policy;
-    reason.next = value[second];
+  reason.policy = c.columns[order[0]].policy;
+  reason.value = c.cell(measure, layer, order[0]);
+  std::string beside;
+  if (order.size() > 1) {
+    reason.runner_up = c.columns[order[1]].policy;
+    reason.next = c.cell(measure, layer, order[1]);
+    beside = " against " + fixed(reason.next.mean) + " for " + reason.runner_up;
   }
   reason.sentence = "Layer " + std::to_string(layer) + " goes to " + reason.policy +
                     (phase == Phase::decode ? " while decoding: " : ": ") + spoken(measure) + " " +
-                    fixed(reason.value.mean);
-  if (second >= 0)
-    reason.sentence += " against " + fixed(reason.next.mean) + " for " + reason.runner_up;
-  reason.sentence += ", n = " + std::to_string(c.n()) + (inverse ? " (inverse)." : ".");
+                    fixed(reason.value.mean) + beside + ", n = " + std::to_string(c.n()) +
+                    (inverse ? " (inverse)." : ".");
   return reason;
 }
 
@@ -105,6 +104,21 @@ const CellMeasure& find_measure(const std::string& word) {
   const std::string nearest = nearest_word(word, known);
   throw Error(ErrorKind::usage, "unknown measure '" + word + "'" +
                                     (nearest.empty() ? "" : "; did you mean '" + nearest + "'?"));
+}
+
+int best_column(const Calibration& calibration, const CellMeasure& measure, bool inverse, int layer,
+                Phase phase) {
+  return ranked_columns(calibration, measure, inverse, layer, phase).at(0);
+}
+
+Plan route_like(const Calibration& calibration, const Plan& plan, bool inverse) {
+  RouteSettings settings;
+  settings.inverse = inverse;
+  settings.total = plan.total(Phase::prefill);
+  if (plan.total(Phase::decode) > 0) settings.decode_total = plan.total(Phase::decode);
+  Plan route = make_route(calibration, settings).plan;
+  route.query = plan.query;
+  return route;
 }
 
 Route make_route(const Calibration& calibration, const RouteSettings& settings) {

@@ -37,6 +37,14 @@ struct Route {
 // is asked of a calibration without decode columns.
 Route make_route(const Calibration& calibration, const RouteSettings& settings);
 
+// The column of a phase with the best (or worst) mean in one layer, ties to the first; needs a
+// column of that phase and a case.
+int best_column(const Calibration& calibration, const CellMeasure& measure, bool inverse, int layer,
+                Phase phase);
+
+// The route at the totals of a plan: uniform budgets, decode only where the plan has decode caps.
+Plan route_like(const Calibration& calibration, const Plan& plan, bool inverse);
+
 // The measure by its id or short word; a usage Error with the nearest one else.
 const CellMeasure& find_measure(const std::string& word);
 
