@@ -1,10 +1,10 @@
-#include <catch2/catch.hpp>
-
 #include "core/cache/engine.h"
 #include "core/cache/kv_cache.h"
 #include "core/files.h"
 #include "core/model/decoder.h"
 #include "tests/support/goldens.h"
+#undef CHECK  // torch has a macro of this name, which would abort the program
+#include <catch2/catch.hpp>
 
 // One policy and budget per layer, at the prompt and while decoding, against kvpress.
 using namespace polykv;

@@ -1,7 +1,6 @@
 #include "core/signals/layer_signals.h"
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <functional>
 #include <map>
 #include <numeric>
@@ -11,6 +10,8 @@
 #include "core/probe/needle.h"
 #include "core/score/live_scorer.h"
 #include "tests/core/signals/signal_cases.h"
+#undef CHECK  // torch has a macro of this name, which would abort the program
+#include <catch2/catch.hpp>
 
 using namespace polykv;
 using Catch::Contains;
