@@ -6,6 +6,7 @@
 
 #include "app/commands/inputs.h"
 #include "app/commands/table.h"
+#include "app/commands/tuning.h"
 #include "core/budgets/allocator.h"
 #include "core/error.h"
 #include "core/signals/layer_signals.h"
@@ -17,6 +18,8 @@ constexpr Option kOptions[] = {
     {"--allocator", "ID", "how the total is shared, see `policies`"},
     {"--total", "N", "sum of the budgets: tokens per kv head, all layers together"},
     {"--signal", "FILE|ID", "JSON numbers, one per layer, or a signal of `policies` to measure"},
+    {"--calibration", "FILE", "what `calibrate` wrote, instead of --signal"},
+    kShareByOption,
     {"--layers", "N", "number of layers, for allocators without a signal"},
     {"--floor", "N", "fewest tokens of a layer (default 1; error: 32)"},
     {"--cap", "N", "most tokens of a layer (default none; error: 3 times the mean)"},
@@ -101,10 +104,21 @@ GivenSignal measure(const Options& given) {
   return result;
 }
 
+GivenSignal calibrated(const Options& given, const Allocator& allocator) {
+  const Calibration calibration = read_calibration(given.text("--calibration"));
+  const std::string id =
+      allocator.needs & kVariance
+          ? "attention"
+          : given.choice("--share-by", "entropy", calibration_signal_ids(calibration));
+  return {calibration_signal(calibration, id), std::nullopt};
+}
+
 GivenSignal read_given_signal(const Options& given, const Allocator& allocator, bool measures) {
   GivenSignal result;
   if (measures) {
     result = measure(given);
+  } else if (given.has("--calibration")) {
+    result = calibrated(given, allocator);
   } else if (given.has("--signal")) {
     result.signal = read_signal(given.text("--signal"));
   }
@@ -116,8 +130,9 @@ GivenSignal read_given_signal(const Options& given, const Allocator& allocator, 
   }
   if (result.signal.layers() == 0) {
     if (allocator.needs != kNoPart) {
-      throw Error(ErrorKind::usage, std::string("--signal is missing: the allocator '") +
-                                        allocator.id + "' shares by a signal of the layers");
+      throw Error(ErrorKind::usage,
+                  std::string("--signal or --calibration is missing: the allocator '") +
+                      allocator.id + "' shares by a signal of the layers");
     }
     if (layers == 0) throw Error(ErrorKind::usage, "--layers is missing, or --signal");
     result.signal.values.assign(layers, 1.0);
@@ -151,6 +166,10 @@ int run(const Options& given) {
   std::vector<std::string> ids;
   for (const Allocator& row : allocators()) ids.push_back(row.id);
   const Allocator& allocator = find_allocator(given.choice("--allocator", "", ids));
+  one_of(given, {"--signal", "--calibration"}, "");
+  if (given.has("--share-by") && !given.has("--calibration")) {
+    throw Error(ErrorKind::usage, "--share-by goes with --calibration");
+  }
   const bool measures = given.has("--signal") && !names_a_file(given.text("--signal"));
   const int total = given.integer("--total", 0, 1, 2'000'000'000);
   const Params params = read_params(given, allocator, measures);
@@ -163,7 +182,9 @@ int run(const Options& given) {
     write_file_atomic(given.text("--write-signal"), signal_json(signal.signal).dump() + "\n");
   }
   if (!given.has("--json")) {
-    print_table(budgets, total, signal, given.has("--signal") && !signal.signal.values.empty());
+    print_table(
+        budgets, total, signal,
+        (given.has("--signal") || given.has("--calibration")) && !signal.signal.values.empty());
     return 0;
   }
   Json answer = {{"budgets", budgets}, {"total", total}, {"allocator", allocator.id}};

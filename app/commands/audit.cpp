@@ -26,6 +26,7 @@ void print_histogram(const Audit& audit) {
 int run(const Options& given) {
   given.require("--plan");
   ProgressLine progress;
+  const Interrupt interrupt;
   const auto model = open_model(given, progress);
   const Plan plan = read_plan_option(given.text("--plan"), query_option(given), given, *model);
   const std::vector<Case> cases =
@@ -33,7 +34,6 @@ int run(const Options& given) {
   Audit audit = plan_audit(*model, cases, plan, given.integer("--permutations", 100, 1, 1'000'000),
                            given.seed(0), shard_option(given));
   LiveScorer scorer(model);
-  const Interrupt interrupt;
   Comparison beside;
   try {
     scorer.set_cases(cases, progress.callback(), interrupt.flag());

@@ -9,7 +9,8 @@
 namespace polykv {
 namespace {
 
-constexpr const Bench* kBenches[] = {&kEngineBench, &kLiveBench, &kPoliciesBench, &kKernelsBench};
+constexpr const Bench* kBenches[] = {&kEngineBench, &kLiveBench, &kPoliciesBench, &kKernelsBench,
+                                     &kTuneBench};
 
 int run(const Options& given) {
   const std::string& what = given.operands().front();
@@ -25,9 +26,9 @@ int run(const Options& given) {
 }
 
 constexpr Option kOptions[] = {
-    {"--cases", "LIST", "live: sizes of the case set (default 1,16)"},
-    {"--context", "N", "live, engine: context tokens (default 1024)"},
-    {"--edits", "N", "live: random edits to time (default 200)"},
+    {"--cases", "LIST", "sizes of the case set (live 1,16; tune 16,64)"},
+    {"--context", "N", "context tokens (live, engine 1024; tune 950)"},
+    {"--edits", "N", "live: random edits; tune: plans to score (default 200)"},
     {"--new", "N", "engine: tokens to decode (default 128)"},
     {"--lengths", "LIST", "policies: prompt tokens (default 1024,8192,32768)"},
     {"--limit", "SECONDS", "policies: skip what may take longer a run (default 120)"},
@@ -47,7 +48,8 @@ const Word kBenchWord = {"bench",
                          "`bench engine`: prefill, decode and loading beside plain LibTorch. "
                          "`bench live`: time from an edit to its exact score. "
                          "`bench policies`: a cut's time beside the layer's attention. "
-                         "`bench kernels`: the kernels beside LibTorch.",
+                         "`bench kernels`: the kernels beside LibTorch. "
+                         "`bench tune`: plans per second in search beside runs from scratch.",
                          "engine|live|policies|kernels", kOptions, run};
 
 }  // namespace polykv

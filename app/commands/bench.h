@@ -13,7 +13,7 @@ struct Bench {
   int (*run)(const Options&);
 };
 
-extern const Bench kLiveBench, kEngineBench, kPoliciesBench, kKernelsBench;
+extern const Bench kLiveBench, kEngineBench, kPoliciesBench, kKernelsBench, kTuneBench;
 
 template <class Work>
 double milliseconds(Work&& work) {

@@ -69,6 +69,7 @@ int run(const Options& given) {
   given.require("--out");
   const std::string path = given.text("--out");
   ProgressLine progress;
+  const Interrupt interrupt;
   const auto model = open_model(given, progress);
   const std::vector<Case> cases =
       read_case_set(given, *model, given.integer("--count", 64, 1, 100000));
@@ -82,7 +83,6 @@ int run(const Options& given) {
       given, plan_calibration(*model, cases, std::move(settings), shard_option(given)), path);
   const int before = calibration.n();
 
-  const Interrupt interrupt;
   auto saved = std::chrono::steady_clock::now();
   CalibrationCost cost;
   bool cancelled = false;

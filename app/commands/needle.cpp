@@ -113,9 +113,12 @@ void print_grids(const Grid& grid, const std::vector<Cell>& cells) {
 }
 
 // What two parts of one grid must have in common.
-Json needle_settings(const Options& given, const Model& model, const Grid& grid) {
+Json needle_settings(const Options& given, const Model& model, const Grid& grid,
+                     const std::vector<Plan>& plans) {
+  std::vector<std::string> prints;
+  for (const Plan& plan : plans) prints.push_back(plan_fingerprint(plan));
   return {{"model", model.fingerprint()},
-          {"plans", given.all("--plan")},
+          {"plans", prints},
           {"lengths", grid.lengths},
           {"depths", grid.depths},
           {"repeats", grid.repeats},
@@ -182,7 +185,7 @@ int run(const Options& given) {
     write_cases(given.text("--write-cases"), written, model->tokenizer());
   }
   const Json json = json_of(cells, grid, static_cast<int>(column) * rows_of_column,
-                            needle_settings(given, *model, grid));
+                            needle_settings(given, *model, grid, plans));
   if (given.has("--out")) write_file_atomic(given.text("--out"), json.dump() + "\n");
   if (given.has("--json")) {
     print_json(json);

@@ -66,7 +66,7 @@ constexpr Option kOptions[] = {
     {"--signal", "MEASURE", "cosine (default), nll, or another measure of the table"},
     {"--inverse", "", "the worst policy of each layer, as a control"},
     {"--allocator", "ID", "how the total is shared (default uniform)"},
-    {"--share-by", "ID", "what the allocator shares by: a layer signal, worst_nll or least_nll"},
+    kShareByOption,
     {"--floor", "N", "fewest tokens of a layer, if the total allows it (default 16)"},
     {"--out", "FILE", "write the plan"},
 };

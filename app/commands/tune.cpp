@@ -74,6 +74,7 @@ CaseHalves read_halves(const Options& given, const Model& model) {
 
 int run(const Options& given) {
   ProgressLine progress;
+  const Interrupt interrupt;
   if (given.has("--table")) return run_tune_table(given, open_model(given, progress), progress);
   given.require("--plan");
   if (!given.has("--evaluations") && !given.has("--seconds")) {
@@ -93,7 +94,6 @@ int run(const Options& given) {
   settings.cap = longest_context(halves.search);
   const std::vector<Plan> starts = read_starts(given, *model, settings.cap);
 
-  const Interrupt interrupt;
   LiveScorer scorer(model);
   scorer.set_cases(halves.search, progress.callback(), interrupt.flag());
   const bool live = !given.has("--json");

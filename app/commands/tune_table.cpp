@@ -209,13 +209,13 @@ Json block_json(const Block& block, const PlanTarget& target) {
 
 int run_tune_table(const Options& given, const std::shared_ptr<const Model>& model,
                    ProgressLine& progress) {
+  const Interrupt interrupt;
   const std::string path = given.text("--table");
   const Sets sets = make_sets(given, *model);
   const std::string word = given.choice("--query", "both", {"agnostic", "aware", "both"});
   std::vector<QueryVisibility> queries;
   if (word != "aware") queries.push_back(QueryVisibility::agnostic);
   if (word != "agnostic") queries.push_back(QueryVisibility::aware);
-  const Interrupt interrupt;
   LiveScorer search(model), report(model);
   search.set_cases(sets.search, progress.callback(), interrupt.flag());
   report.set_cases(sets.report, progress.callback(), interrupt.flag());

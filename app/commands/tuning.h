@@ -18,6 +18,10 @@ inline constexpr Option kShardOption = {"--shard", "I/N",
 inline constexpr Option kPoliciesOption = {
     "--policies", "A,B", "policies to choose from (default: all that fit one budget and one pass)"};
 
+inline constexpr Option kShareByOption = {
+    "--share-by", "ID",
+    "a calibration's numbers to share by: a layer signal (default entropy), worst_nll, least_nll"};
+
 // --policies: ids, each known; empty when it was not given.
 std::vector<std::string> policies_option(const Options& given);
 Shard shard_option(const Options& given);

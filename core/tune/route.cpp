@@ -61,16 +61,15 @@ RouteReason choose(const Calibration& c, const CellMeasure& measure, bool invers
   return reason;
 }
 
-// A layer's floor: b_min, or what the layer's policy protects if that is more.
+// The floor of all layers: b_min, or what a chosen policy protects of so small a budget if that is
+// more; never above the mean.
 int floor_of(const std::vector<LayerChoice>& choices, int wanted, int total) {
-  const int layers = static_cast<int>(choices.size()), mean = total / layers;
   int floor = wanted;
   for (const LayerChoice& choice : choices) {
-    const Protected kept =
-        find_policy(choice.policy)->protect(choice.params, mean, std::max(mean, 1) * 1024);
-    floor = std::max(floor, std::min(kept.sink + kept.recent, mean));
+    const Protected kept = find_policy(choice.policy)->protect(choice.params, wanted, total);
+    floor = std::max(floor, kept.sink + kept.recent);
   }
-  return std::clamp(floor, 1, std::max(1, mean));
+  return std::clamp(floor, 1, std::max(1, total / static_cast<int>(choices.size())));
 }
 
 void share(std::vector<LayerChoice>& choices, int total, const Calibration& c,

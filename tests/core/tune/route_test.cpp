@@ -72,6 +72,20 @@ TEST_CASE("a route's budgets sum exactly to its totals and keep the floor") {
   CHECK(*plan.of(Phase::prefill)[0].budget > *plan.of(Phase::prefill)[1].budget);
 }
 
+TEST_CASE("a policy that protects any budget whole does not hold its layer at the mean") {
+  Calibration c = made_calibration();
+  c.settings.policies[0] = "streaming_llm";
+  c.columns = columns_of_settings(c.settings);
+  for (CaseCalibration& one : c.cases) one.cells[0].cosine = one.cells[c.columns.size()].cosine = 1;
+  RouteSettings settings = of_total(102);
+  settings.allocator = "proportional";
+  const Plan plan = make_route(c, settings).plan;
+  REQUIRE(policies_of(plan) == Ids{"streaming_llm", "streaming_llm"});
+  // Floor 16; the other 70 tokens as the entropies 2 : 1.
+  CHECK(*plan.of(Phase::prefill)[0].budget == 63);
+  CHECK(*plan.of(Phase::prefill)[1].budget == 39);
+}
+
 TEST_CASE("decode is routed only when a decode total is asked for, from its own columns") {
   RouteSettings settings = of_total(64);
   CHECK(policies_of(make_route(made_calibration(), settings).plan, Phase::decode) ==
