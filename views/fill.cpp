@@ -1,16 +1,11 @@
 // Fill by allocator: at once, or when the worker has measured what the allocator reads.
 #include "core/budgets/allocator.h"
 #include "core/error.h"
+#include "core/signals/layer_signals.h"
 #include "views/layers_model.h"
 
 namespace polykv {
 namespace {
-
-// What is measured for an allocator: CompressKV's error has a signal of its own.
-std::string source_of(const Allocator& allocator) {
-  if (allocator.needs == kNoPart) return "";
-  return allocator.id == std::string("error") ? "output_error" : "attention";
-}
 
 void apply(Frame& f, const Allocator& allocator, const Signal& signal, const std::string& measured,
            Phase phase) {
@@ -37,7 +32,7 @@ std::string measured_words(const SignalAnswer& answer) {
 void fill_budgets(Frame& f, const std::string& allocator) {
   const Allocator& row = find_allocator(allocator);
   const Phase phase = f.ui.band.phase;
-  const std::string source = source_of(row);
+  const std::string source = signal_source(row);
   f.ui.fill.allocator.clear();
   if (source.empty()) return apply(f, row, {}, "", phase);
   const QueryVisibility query = f.ui.history.current().query;

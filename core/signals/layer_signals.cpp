@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/budgets/allocator.h"
 #include "core/cache/attend.h"
 #include "core/cache/kv_cache.h"
 #include "core/cache/layer_view.h"
@@ -237,6 +238,19 @@ Signal measure_attention(const Model& model, const std::vector<Case>& cases,
     }
   }
   return signal;
+}
+
+std::string signal_source(const Allocator& allocator) {
+  if (allocator.needs == kNoPart) return "";
+  // CompressKV's error has a signal of its own.
+  return allocator.id == std::string("error") ? "output_error" : "attention";
+}
+
+Signal measure_signal(const Model& model, const std::vector<Case>& cases, const std::string& source,
+                      const SignalSettings& settings, const Progress& progress,
+                      const CancelFlag* cancel) {
+  if (source == "attention") return measure_attention(model, cases, settings, progress, cancel);
+  return measure_signals(model, cases, {source}, settings, progress, cancel)[0].mean;
 }
 
 }  // namespace polykv

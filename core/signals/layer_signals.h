@@ -12,6 +12,7 @@
 
 namespace polykv {
 
+struct Allocator;  // core/budgets/allocator.h
 struct CaseState;  // core/score/case_state.h
 
 struct SignalSettings {
@@ -59,5 +60,13 @@ std::vector<MeasuredSignal> measure_signals(const Model& model, const std::vecto
 Signal measure_attention(const Model& model, const std::vector<Case>& cases,
                          const SignalSettings& settings, const Progress& progress = {},
                          const CancelFlag* cancel = nullptr);
+
+// What is measured for an allocator: a row of layer_signals(), "attention" = all parts of a Signal,
+// or "" when it reads nothing.
+std::string signal_source(const Allocator& allocator);
+// Measures what signal_source names. Throws as above.
+Signal measure_signal(const Model& model, const std::vector<Case>& cases, const std::string& source,
+                      const SignalSettings& settings, const Progress& progress = {},
+                      const CancelFlag* cancel = nullptr);
 
 }  // namespace polykv

@@ -222,6 +222,23 @@ TEST_CASE("score crosses policies, budgets and both visibilities and writes them
   CHECK(typo.err.find("snapkv") != std::string::npos);
 }
 
+TEST_CASE(
+    "score shares the budgets of --policies by an allocator whose signal it measures itself") {
+  const Json scored =
+      answer("score --policies compresskv+error,knorm+pyramid --budgets 64 --count 1");
+  REQUIRE(scored.at("rows").size() == 3);
+  CHECK(scored.at("rows")[0].at("budgets") == Json(std::vector<Json>(6)));
+  const Json& error = scored.at("rows")[1];
+  CHECK(error.at("plan") == "compresskv:64+error");
+  CHECK(scored.at("rows")[2].at("plan") == "knorm:64+pyramid");
+  // Seeds 1 + 1 and on: the scored case is not among the measured ones.
+  const Json apart = answer(
+      "allocate --allocator error --total 384 --signal output_error --cut compresskv:32 --seed 2"
+      " --query agnostic");
+  CHECK(error.at("budgets") == apart.at("budgets"));
+  CHECK(error.at("budgets") != Json(std::vector<int>(6, 64)));
+}
+
 TEST_CASE("score puts the full cache first and gives every score with interval and n") {
   const ScratchFolder scratch;
   const std::string cases = scratch.file("cases.jsonl");
