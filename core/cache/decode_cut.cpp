@@ -21,6 +21,24 @@ bool has_param(const Policy& policy, const char* name) {
                      [&](const ParamSpec& spec) { return spec.name == std::string(name); });
 }
 
+// A ragged policy's heads share the rows of the layer: all are scored, then all are cut at once.
+void cut_ragged(const Decoder& decoder, LayerRows& rows, const Policy& policy,
+                const LayerChoice& choice, CutContext context) {
+  const int heads = rows.shape().kv_heads;
+  int all = 0;
+  for (int h = 0; h < heads; ++h) all += rows.length(h);
+  if (all <= heads * context.budget) return;
+  std::vector<LayerScores> scores;
+  std::vector<std::span<const std::int32_t>> held;
+  for (int h = 0; h < heads; ++h) {
+    context.tokens = rows.length(h);
+    scores.push_back(
+        policy_scores(policy, DecodeView(decoder, rows, context, h, 1), choice.params));
+    held.emplace_back(rows.positions(h));
+  }
+  rows.keep(0, keep_ragged(policy, choice, scores, held));
+}
+
 }  // namespace
 
 QueryMemory query_memory(const LayerChoice& decode) {
@@ -122,7 +140,8 @@ void cut_while_decoding(const Decoder& decoder, LayerRows& rows, const LayerChoi
   }
   context.phase = Phase::decode;
   context.budget = *choice.budget;
-  // Heads of one length are cut together, ragged ones each on its own.
+  if (policy->split && !rows.even()) return cut_ragged(decoder, rows, *policy, choice, context);
+  // Heads of one length are cut together, others each on its own.
   const int heads = rows.shape().kv_heads, together = rows.even() ? heads : 1;
   const LayerRows before = policy->merge ? rows.copy() : LayerRows();  // merging reads what leaves
   struct Cut {

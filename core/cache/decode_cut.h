@@ -35,7 +35,8 @@ class DecodeView : public LayerView {
 };
 
 // After an answer token was fed and attended to everything: kv heads that hold more than the
-// choice's budget are cut to it, every `every` tokens (a parameter of decode choices, default 1).
+// choice's budget are cut to it, or all together to kv_heads times the budget by a ragged policy,
+// every `every` tokens (a parameter of decode choices, default 1).
 // context.tokens and .budget are set here. Throws as policy_scores does.
 void cut_while_decoding(const Decoder& decoder, LayerRows& rows, const LayerChoice& choice,
                         CutContext context);

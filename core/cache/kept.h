@@ -38,6 +38,12 @@ struct LayerScores {
 Kept keep_rows(const Policy& policy, const LayerChoice& choice, const LayerScores& scores,
                int kv_heads, std::span<const std::span<const std::int32_t>> held = {});
 
+// The same for a ragged policy whose kv heads hold different numbers of tokens: together they keep
+// kv_heads times the budget. heads: one row of scores per kv head; held: their positions.
+Kept keep_ragged(const Policy& policy, const LayerChoice& choice,
+                 std::span<const LayerScores> heads,
+                 std::span<const std::span<const std::int32_t>> held);
+
 // What a layer with a sliding window keeps: its last `window` tokens, for every kv head alike.
 Kept window_rows(int window, int tokens, int kv_heads);
 

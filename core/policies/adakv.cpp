@@ -42,12 +42,12 @@ std::vector<int> split(const SplitInput& in, const Params& params) {
   const int fixed = shape.sink + shape.recent, even = kept_count(shape) - fixed;
   const int floor =
       static_cast<int>(std::floor(number_param(params, kParams, "alpha") * even + 1e-9));
-  std::vector<int> counts(static_cast<std::size_t>(in.kv_heads), fixed + floor);
+  const int heads = static_cast<int>(in.scores.size());
+  std::vector<int> counts(in.scores.size(), fixed + floor);
   std::vector<Candidate> pool;
   std::vector<Candidate> own;
-  for (int head = 0; head < in.kv_heads; ++head) {
-    const float* scores =
-        in.scores.scores.data() + static_cast<std::size_t>(head) * in.scores.tokens;
+  for (int head = 0; head < heads; ++head) {
+    const std::span<const float> scores = in.scores[head];
     own.clear();
     for (int i = shape.sink; i < shape.tokens - shape.recent; ++i) {
       own.push_back({scores[i], head, i});
@@ -55,7 +55,7 @@ std::vector<int> split(const SplitInput& in, const Params& params) {
     std::nth_element(own.begin(), own.begin() + floor, own.end(), before);
     pool.insert(pool.end(), own.begin() + floor, own.end());
   }
-  const int rest = in.kv_heads * (even - floor);
+  const int rest = heads * (even - floor);
   std::nth_element(pool.begin(), pool.begin() + rest, pool.end(), before);
   for (int i = 0; i < rest; ++i) ++counts[pool[i].head];
   return counts;

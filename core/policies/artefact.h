@@ -1,6 +1,5 @@
 #pragma once
 // Trained numbers that some policies read from a file the user gives.
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -12,6 +11,9 @@
 
 namespace polykv {
 
+// Size and time of the last change, as a text that another version of the file does not have.
+std::string file_stamp(const std::string& path);
+
 // What `parse` made of a file, read again only when the file has changed. For any thread.
 template <typename T>
 class ArtefactCache {
@@ -19,20 +21,19 @@ class ArtefactCache {
   explicit ArtefactCache(T (*parse)(const std::string& path)) : parse_(parse) {}
 
   std::shared_ptr<const T> read(const std::string& path) {
-    std::error_code none;
-    const auto changed = std::filesystem::last_write_time(path, none);
+    const std::string stamp = file_stamp(path);
     const std::lock_guard lock(mutex_);
     Entry& entry = read_[path];
-    if (!entry.value || none || entry.changed != changed) {
+    if (!entry.value || entry.stamp != stamp) {
       entry.value = std::make_shared<const T>(parse_(path));
-      entry.changed = changed;
+      entry.stamp = stamp;
     }
     return entry.value;
   }
 
  private:
   struct Entry {
-    std::filesystem::file_time_type changed;
+    std::string stamp;
     std::shared_ptr<const T> value;
   };
   T (*parse_)(const std::string& path);
@@ -51,5 +52,8 @@ std::vector<float> number_list(const Json& list, const std::string& path, const 
 // view (which may show some kv heads of the layer only). sizes: entries of every layer.
 void check_artefact(const std::string& path, const char* key, const std::vector<std::size_t>& sizes,
                     const LayerView& view);
+// The same for every layer of a model.
+void check_artefact(const std::string& path, const char* key, const std::vector<std::size_t>& sizes,
+                    const ModelShape& model);
 
 }  // namespace polykv

@@ -17,6 +17,8 @@ const ParamSpec kParams[] = {
      "\"sink_size\" and \"recent_size\""},
 };
 
+constexpr const char* kKey = "full_attention_heads";
+
 struct Pattern {
   int sink = 0, recent = 0;
   std::vector<std::vector<float>> gates;  // [layer][kv head]
@@ -31,13 +33,23 @@ int size_at(const Json& file, const char* key, const std::string& path) {
 }
 
 Pattern parse(const std::string& path) {
-  const Json file = read_artefact(path, "full_attention_heads");
+  const Json file = read_artefact(path, kKey);
   Pattern pattern{size_at(file, "sink_size", path), size_at(file, "recent_size", path), {}};
-  for (const Json& layer : file["full_attention_heads"]) {
-    pattern.gates.push_back(number_list(
-        layer, path, "full_attention_heads[" + std::to_string(pattern.gates.size()) + "]"));
+  for (const Json& layer : file[kKey]) {
+    pattern.gates.push_back(
+        number_list(layer, path, kKey + ("[" + std::to_string(pattern.gates.size()) + "]")));
   }
   return pattern;
+}
+
+std::vector<std::size_t> sizes_of(const Pattern& pattern) {
+  std::vector<std::size_t> sizes;
+  for (const auto& layer : pattern.gates) sizes.push_back(layer.size());
+  return sizes;
+}
+
+void check_file(const std::string& path, const ModelShape& model) {
+  check_artefact(path, kKey, sizes_of(parse(path)), model);
 }
 
 std::shared_ptr<const Pattern> pattern_of(const Params& params) {
@@ -49,9 +61,7 @@ std::shared_ptr<const Pattern> pattern_of(const Params& params) {
 // head's gate (0 to 1) for `split`, before all others, the later the better (below 0).
 at::Tensor score(const LayerView& view, const Params& params) {
   const std::shared_ptr<const Pattern> pattern = pattern_of(params);
-  std::vector<std::size_t> sizes;
-  for (const auto& layer : pattern->gates) sizes.push_back(layer.size());
-  check_artefact(text_param(params, kParams, "file"), "full_attention_heads", sizes, view);
+  check_artefact(text_param(params, kParams, "file"), kKey, sizes_of(*pattern), view);
   const int n = view.tokens();
   at::Tensor scores = at::arange(-n, 0, at::kFloat).repeat({view.shape().kv_heads, 1}).contiguous();
   scores.masked_fill_(view.positions() < pattern->sink, 2);
@@ -62,21 +72,24 @@ at::Tensor score(const LayerView& view, const Params& params) {
   return scores;
 }
 
-// Every head streams (sinks and recent tokens); what the budget leaves makes whole heads of those
-// with the largest gates, one after another, ties to the lower head.
+// Every head streams (sinks and recent tokens); what the layer's budget leaves makes whole heads of
+// those with the largest gates, one after another, ties to the lower head.
 std::vector<int> split(const SplitInput& in, const Params& params) {
   const std::shared_ptr<const Pattern> pattern = pattern_of(params);
-  const int even = kept_count(in.shape), heads = in.kv_heads;
+  const int even = kept_count(in.shape);
   const int streaming = std::clamp(pattern->sink + pattern->recent, 1, even);
-  std::vector<int> counts(static_cast<std::size_t>(heads), streaming), order(counts.size());
+  const auto held = [&](int head) { return static_cast<int>(in.scores[head].size()); };
+  const auto gate = [&](int head) { return in.scores[head].back(); };
+  std::vector<int> counts, order(in.scores.size());
   std::iota(order.begin(), order.end(), 0);
-  const auto gate = [&](int head) {
-    return in.scores.scores[static_cast<std::size_t>(head + 1) * in.scores.tokens - 1];
-  };
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return gate(a) > gate(b); });
-  int rest = heads * (even - streaming);
+  int rest = even * static_cast<int>(order.size());
   for (const int head : order) {
-    const int more = std::min(rest, in.shape.tokens - streaming);
+    counts.push_back(std::min(streaming, held(head)));
+    rest -= counts.back();
+  }
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return gate(a) > gate(b); });
+  for (const int head : order) {
+    const int more = std::min(rest, held(head) - counts[head]);
     counts[head] += more;
     rest -= more;
   }
@@ -95,12 +108,13 @@ const Policy& duo_policy() {
       .paper = "arXiv 2410.10819",
       .params = kParams,
       .needs = kNeedsFile,
-      .phases = kPrefill,
+      .phases = kPrefill | kDecode,
       .sharing = Sharing::ragged,
       .reads_queries = false,
       .protect = protect_nothing,
       .score = score,
-      .split = split};
+      .split = split,
+      .check_file = check_file};
   return row;
 }
 

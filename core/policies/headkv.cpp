@@ -32,8 +32,8 @@ at::Tensor score(const LayerView& view, const Params&) {
 std::vector<int> split(const SplitInput& in, const Params& params) {
   const SelectShape shape = fit_protected(in.shape);
   const int fixed = shape.sink + shape.recent, even = kept_count(shape) - fixed;
-  const int heads = in.kv_heads;
-  const std::vector<float>& weights = in.scores.head_weights;
+  const int heads = static_cast<int>(in.scores.size());
+  const std::span<const float> weights = in.head_weights;
   const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
   const double pooled = even / number_param(params, kParams, "beta");
   std::vector<double> shares;

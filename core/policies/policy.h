@@ -16,7 +16,8 @@ class Tensor;
 
 namespace polykv {
 
-class LayerView;  // core/cache/layer_view.h: what a policy may look at
+class LayerView;    // core/cache/layer_view.h: what a policy may look at
+struct ModelShape;  // core/model/config.h
 
 // What a policy reads; only what a plan's policies need is computed.
 enum Need : unsigned {
@@ -39,11 +40,11 @@ struct Protected {
 };
 
 // What a ragged policy shares out: one layer's scores and the shape of an even cut (its budget is
-// what every kv head would keep).
+// what every kv head would keep, its tokens those of the head that holds most).
 struct SplitInput {
-  const LayerScores& scores;
+  std::vector<std::span<const float>> scores;  // per kv head, of the tokens it holds
+  std::span<const float> head_weights;         // per kv head, see LayerScores
   SelectShape shape;
-  int kv_heads = 0;
 };
 
 // Folds the evicted keys and values of the view into kept ones; scores: the policy's own at this
@@ -68,6 +69,8 @@ struct Policy {                             // one row
   std::vector<int> (*split)(const SplitInput&, const Params&) = nullptr;
   MergeFn merge = nullptr;
   bool own_count = false;  // keeps as many tokens as it finds right, whatever the budget
+  // kNeedsFile: throws an input Error unless the file can be read and is one of this model's shape.
+  void (*check_file)(const std::string& path, const ModelShape&) = nullptr;
 };
 
 // What the keep rule gets for one layer: rows score rows of `tokens` tokens, the choice's budget

@@ -22,14 +22,13 @@ at::Tensor score(const LayerView& view, const Params&) { return view.attention_b
 
 std::vector<int> split(const SplitInput& in, const Params& params) {
   const SelectShape shape = fit_protected(in.shape);
-  const float* attention = in.scores.scores.data();
+  const std::span<const float> attention = in.scores[0];
   double mass = 0;
   for (int i = 0; i < shape.tokens; ++i) {
     if (i < shape.sink || i >= shape.tokens - shape.recent) mass += attention[i];
   }
   const bool lazy = mass > number_param(params, kParams, "threshold");
-  return std::vector<int>(static_cast<std::size_t>(in.kv_heads),
-                          lazy ? kept_count(shape) : shape.tokens);
+  return std::vector<int>(in.scores.size(), lazy ? kept_count(shape) : shape.tokens);
 }
 
 }  // namespace

@@ -1,8 +1,12 @@
+#include <algorithm>
+#include <numeric>
+
 #include "core/cache/engine.h"
 #include "core/cache/kv_cache.h"
 #include "core/files.h"
 #include "core/model/decoder.h"
 #include "tests/support/goldens.h"
+#include "tests/support/scratch.h"
 #undef CHECK  // torch has a macro of this name, which would abort the program
 #include <catch2/catch.hpp>
 
@@ -113,4 +117,73 @@ TEST_CASE("eviction while decoding holds as many rows and answers as the referen
   const std::vector<float> last(logits.data_ptr<float>(),
                                 logits.data_ptr<float>() + logits.numel());
   CHECK(largest_difference(last, router().floats(name + ".last_logits")) <= 2e-4);
+}
+
+TEST_CASE("duo holds kv_heads times its cap while decoding, as a plain loop over positions says") {
+  const auto model = model_of("llama_gqa");
+  const int layers = model->shape().layers, heads = model->shape().kv_heads, cap = 14;
+  const int sink = 2, recent = 5;
+  const ScratchFolder folder;
+  Json gates = Json::array();
+  for (int l = 0; l < layers; ++l) {
+    gates.push_back(Json::array());
+    for (int h = 0; h < heads; ++h) gates[l].push_back((3 * l + 2 * h) % 5 * 0.2);
+  }
+  const std::string file = folder.write(
+      "duo.json",
+      Json({{"full_attention_heads", gates}, {"sink_size", sink}, {"recent_size", recent}}).dump());
+  Plan plan;
+  plan.of(Phase::prefill).assign(layers, {"duo", 11, {{"file", file}}});
+  plan.of(Phase::prefill)[1] = {};  // heads of one length until the first decode cut
+  plan.of(Phase::decode).assign(layers, {"duo", cap, {{"file", file}}});
+  plan.of(Phase::decode)[2].params["every"] = 3.0;
+  const at::InferenceMode guard;
+  KvCache cache(*model, plan, 24);
+  std::vector<int> ids = router().ints("llama_gqa.input_ids");
+  ids.resize(20);
+  cache.prefill(ids);
+  std::vector<std::vector<std::vector<int>>> held(layers);  // [layer][kv head] positions
+  const auto now = [&](int l, int h) {
+    const auto& positions = cache.positions(l, h);
+    return std::vector<int>(positions.begin(), positions.end());
+  };
+  for (int l = 0; l < layers; ++l) {
+    for (int h = 0; h < heads; ++h) held[l].push_back(now(l, h));
+  }
+  bool ragged = false;
+  for (int fed = 1; fed <= 20; ++fed) {
+    cache.step(fed % 7);
+    for (int l = 0; l < layers; ++l) {
+      int all = 0;
+      for (auto& head : held[l]) {
+        head.push_back(19 + fed);
+        all += static_cast<int>(head.size());
+      }
+      std::vector<int> order(heads), counts(heads);
+      std::iota(order.begin(), order.end(), 0);
+      std::stable_sort(order.begin(), order.end(),
+                       [&](int a, int b) { return gates[l][a] > gates[l][b]; });
+      int rest = heads * cap;
+      for (int h = 0; h < heads; ++h) {
+        counts[h] = std::min<int>(sink + recent, static_cast<int>(held[l][h].size()));
+        rest -= counts[h];
+      }
+      for (const int h : order) {
+        const int more = std::min<int>(rest, static_cast<int>(held[l][h].size()) - counts[h]);
+        counts[h] += more;
+        rest -= more;
+      }
+      const bool cuts = all > heads * cap && fed % (l == 2 ? 3 : 1) == 0;
+      for (int h = 0; h < heads && cuts; ++h) {
+        const auto first = held[l][h].begin() + sink;  // all heads hold the sinks
+        held[l][h].erase(first, first + (static_cast<int>(held[l][h].size()) - counts[h]));
+      }
+      for (int h = 0; h < heads; ++h) {
+        INFO("token " << fed << " layer " << l << " head " << h);
+        REQUIRE(now(l, h) == held[l][h]);
+        ragged |= held[l][h].size() != held[l][0].size();
+      }
+    }
+  }
+  REQUIRE(ragged);
 }

@@ -476,6 +476,36 @@ TEST_CASE("duo makes whole heads of those with the largest gates as far as the b
   CHECK(kept.head(1)[2] == 40 - 16);
 }
 
+TEST_CASE("duo cuts heads of different lengths to the layer's budget in all") {
+  const ScratchFolder folder;
+  const Json file = {{"sink_size", 1}, {"recent_size", 2}, {"full_attention_heads", {{0, 0, 0}}}};
+  const Params params = {{"file", folder.write("duo.json", file.dump())}};
+  const auto counts = [&](const std::vector<int>& held, const std::vector<float>& gates,
+                          int budget) {
+    std::vector<LayerScores> heads;
+    std::vector<std::vector<std::int32_t>> positions;
+    std::vector<std::span<const std::int32_t>> spans;
+    for (std::size_t h = 0; h < held.size(); ++h) {
+      LayerScores one{std::vector<float>(held[h]), 1, held[h]};
+      std::iota(one.scores.begin(), one.scores.end(), static_cast<float>(-held[h]));
+      one.scores.front() = 2;
+      one.scores.back() = gates[h];
+      heads.push_back(one);
+      positions.emplace_back(held[h]);
+      std::iota(positions.back().begin(), positions.back().end(), 0);
+    }
+    spans.assign(positions.begin(), positions.end());
+    const Kept kept = keep_ragged(row("duo"), {"duo", budget, params}, heads, spans);
+    std::vector<int> made;
+    for (std::size_t h = 0; h < held.size(); ++h) made.push_back(kept.count(static_cast<int>(h)));
+    return made;
+  };
+  CHECK(counts({10, 4, 4}, {0.1f, 0.9f, 0.5f}, 5) == std::vector<int>{7, 4, 4});
+  CHECK(counts({4, 10, 20}, {0.1f, 0.9f, 0.5f}, 6) == std::vector<int>{3, 10, 5});
+  CHECK(counts({2, 10, 20}, {0.1f, 0.9f, 0.5f}, 3) == std::vector<int>{2, 4, 3});
+  CHECK(counts({2, 10, 20}, {0.1f, 0.2f, 0.5f}, 10) == std::vector<int>{2, 8, 20});
+}
+
 TEST_CASE("kvzip scores are the attention of plain runs that read each chunk once more") {
   for (const std::string name : {"llama_gqa", "llama_mha_yarn", "qwen3_qknorm", "mistral_swa"}) {
     const auto model = Model::open(golden("models/" + name));
