@@ -3,6 +3,7 @@
 #include "core/cache/attend.h"
 #include "core/cache/keep.h"
 #include "core/error.h"
+#include "core/policies/artefact.h"
 
 namespace polykv {
 namespace {
@@ -74,6 +75,9 @@ std::string score_key(const LayerChoice& choice, QueryVisibility query, std::uin
   if (!policy->score) return "";
   std::string key = choice.policy + " " + to_string(query) + " " + std::to_string(seed);
   for (const auto& [name, value] : choice.params) key += " " + name + "=" + param_text(value);
+  if (policy->needs & kNeedsFile) {  // another version of the file gives other scores
+    key += " " + file_stamp(text_param(choice.params, policy->params, "file"));
+  }
   if (policy->scores_follow_budget) key += " b" + std::to_string(choice.budget.value_or(-1));
   return key;
 }

@@ -8,9 +8,11 @@
 
 #include "core/cache/engine.h"
 #include "core/error.h"
+#include "core/files.h"
 #include "core/policies/policy.h"
 #include "core/probe/needle.h"
 #include "tests/support/goldens.h"
+#include "tests/support/scratch.h"
 
 using namespace polykv;
 
@@ -310,4 +312,30 @@ TEST_CASE("a case set that cannot run is refused and the old one stays") {
   CHECK_THROWS_WITH(scorer.set_cases({longer}), Catch::Contains("2048"));
   CHECK(scorer.cases().size() == 2);
   CHECK_NOTHROW(scorer.score(start_plan()));
+}
+
+TEST_CASE("a plan's file of trained numbers that changed on disk gives the new file's scores") {
+  const ScratchFolder folder;
+  const ModelShape& shape = tiny()->shape();
+  const auto write = [&](double sign) {
+    std::vector<double> filter(static_cast<std::size_t>(shape.head_dim), 0.0);
+    filter[0] = sign, filter[1] = 0.5;
+    const Json layer(std::vector<Json>(static_cast<std::size_t>(shape.kv_heads), Json(filter)));
+    const Json all(std::vector<Json>(static_cast<std::size_t>(shape.layers), layer));
+    return folder.write("filters.json", Json({{"q_filters", all}}).dump());
+  };
+  Plan plan = start_plan();
+  const std::string path = write(1.0);
+  for (LayerChoice& choice : plan.of(Phase::prefill)) choice = {"qfilter", 40, {{"file", path}}};
+  LiveScorer scorer(tiny());
+  scorer.set_cases(small_cases(1));
+  scorer.score(plan);
+  const std::vector<KeptLayer> before = scorer.kept(0);
+  write(-1.0);  // another size
+  scorer.score(plan);
+  CHECK(scorer.kept(0)[0].positions != before[0].positions);
+  check_against_scratch(scorer, plan, 0);
+  write(1.0);
+  scorer.score(plan);
+  CHECK(scorer.kept(0)[0].positions == before[0].positions);
 }
