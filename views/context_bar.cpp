@@ -56,9 +56,9 @@ float draw_policy(Frame& f, float x, float y, const ContextModel& context) {
   const int picked =
       draw_menu(t, kPolicyMenu, pressed, chip.x, chip.y + chip.h + t.px(2), items, &f.ui.places);
   if (picked >= 0) {
-    edit_plan(f, with_policy_everywhere(f.ui.history.current(),
-                                        items[static_cast<std::size_t>(picked)].label,
-                                        band_rules(f.now, f.ui)));
+    const EditRules rules = band_rules(f.now, f.ui);
+    choose_policy(f, unlocked_layers(f.ui.history.current(), rules),
+                  items[static_cast<std::size_t>(picked)].label);
   }
   return x + chip.w + t.px(20);
 }

@@ -137,14 +137,14 @@ ContextModel condense_context(const Snapshot& now, const Ui& ui) {
   return context;
 }
 
-Plan with_policy_everywhere(const Plan& plan, const std::string& policy, const EditRules& rules) {
-  Plan next = plan;
+std::vector<int> unlocked_layers(const Plan& plan, const EditRules& rules) {
+  std::vector<int> layers;
   for (int layer = 0; layer < plan.layers(); ++layer) {
     const bool locked = layer < static_cast<int>(rules.locked.size()) &&
                         rules.locked[static_cast<std::size_t>(layer)];
-    if (!locked) next = with_policy(next, layer, policy, rules);
+    if (!locked) layers.push_back(layer);
   }
-  return next;
+  return layers;
 }
 
 }  // namespace polykv

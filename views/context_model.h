@@ -28,7 +28,7 @@ struct ContextModel {
 std::string work_words(const WorkState& work);
 ContextModel condense_context(const Snapshot& now, const Ui& ui);
 
-// The plan with every unlocked layer of the rules' phase set to `policy`.
-Plan with_policy_everywhere(const Plan& plan, const std::string& policy, const EditRules& rules);
+// The layers whose policy a choice for all of them changes.
+std::vector<int> unlocked_layers(const Plan& plan, const EditRules& rules);
 
 }  // namespace polykv

@@ -4,14 +4,11 @@
 #include <utility>
 
 namespace polykv {
-namespace {
 
 void post_plan(Frame& f) {
   ++f.ui.edit;
   f.out.push_back(ScorePlan{f.ui.history.current(), f.ui.edit});
 }
-
-}  // namespace
 
 const char* to_string(Pill pill) {
   switch (pill) {

@@ -93,11 +93,14 @@ struct OpeningUi {
 };
 
 // What the File menu asks of the window, which owns files. open_model asks for a card instead.
-enum class FileKind { none, open_model, open_plan, save_plan, open_cases };
+// policy_file: the trained numbers of a policy chosen for layers of the band's phase.
+enum class FileKind { none, open_model, open_plan, save_plan, open_cases, policy_file };
 
 struct FileRequest {
   FileKind kind = FileKind::none;
-  std::string path;
+  std::string path{};
+  std::string policy{};  // of policy_file, for these layers
+  std::vector<int> layers{};
 };
 
 // What ui.proxy was computed from; holds the data alive so that a pointer is never seen twice.
@@ -160,6 +163,8 @@ void edit_plan(Frame& f, Plan next);
 void begin_edit_drag(Frame& f);
 void end_edit_drag(Frame& f);
 void cancel_edit_drag(Frame& f);
+// Asks for the score of the plan in hand.
+void post_plan(Frame& f);
 // Undo / redo, with the score asked for again.
 void step_plan(Frame& f, bool back);
 // Shares the budgets of the band's phase by an allocator, as one undo step: at once, or as soon as
@@ -168,6 +173,12 @@ void fill_budgets(Frame& f, const std::string& allocator);
 void meet_signal(Frame& f);
 // Asks for the card of a folder. Shown at once, unless the path field asks or the program starts.
 void ask_model(Ui& ui, std::vector<Command>& out, const std::string& folder, bool shown = true);
+// Gives these layers of the band's phase a policy, as one undo step. One that reads a file first
+// asks for its path, from the one it has elsewhere, and use_policy_file goes on: it throws an input
+// Error when the file does not fit the model, and the plan stays.
+void choose_policy(Frame& f, const std::vector<int>& layers, const std::string& policy);
+void use_policy_file(Frame& f, const std::vector<int>& layers, const std::string& policy,
+                     const std::string& path);
 // Opens the path field; a field for a model folder also wants folders to offer.
 void ask_path(Ui& ui, std::vector<Command>& out, FileKind kind, const std::string& start);
 // What the pill says: from the edit in hand, the drag and the snapshot. Pure.

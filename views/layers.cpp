@@ -150,8 +150,7 @@ void draw_policy_menu(Frame& f, const std::vector<BandColumn>& columns, int pres
                                column.chip_y + f.theme.px(14), items, &f.ui.places);
   if (picked >= 0) {
     f.ui.selected.layer = layer;
-    edit_plan(f, with_policy(plan, layer, items[static_cast<std::size_t>(picked)].label,
-                             band_rules(f.now, f.ui)));
+    choose_policy(f, {layer}, items[static_cast<std::size_t>(picked)].label);
   }
   if (!menu_is_open(kMenu)) layer = -1;
 }

@@ -21,6 +21,9 @@ std::string id_of(const ParamRow& row) { return std::string("param.") + row.spec
 void set_param(Frame& f, const ParamsModel& model, const ParamRow& row,
                const std::optional<ParamValue>& value) {
   try {
+    const Policy& policy = *find_policy(model.policy);
+    const std::string* path = value ? std::get_if<std::string>(&*value) : nullptr;
+    if (policy.check_file && path) return use_policy_file(f, model.layers, model.policy, *path);
     edit_plan(
         f, with_param(f.ui.history.current(), f.ui.band.phase, model.layers, row.spec.name, value));
   } catch (const Error& error) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "core/error.h"
 #include "views/keys.h"
 #include "views/opening_model.h"
 #include "views/views.h"
@@ -17,8 +18,8 @@ namespace {
 constexpr const char* kPopup = "path";
 constexpr float kWidth = 560, kInset = 16, kRow = 26;
 
-const char* title_of(FileKind kind) {
-  switch (kind) {
+std::string title_of(const FileRequest& asked) {
+  switch (asked.kind) {
     case FileKind::open_model:
       return "Open model: a Hugging Face folder";
     case FileKind::open_plan:
@@ -27,10 +28,18 @@ const char* title_of(FileKind kind) {
       return "Save plan as";
     case FileKind::open_cases:
       return "Open cases: a JSON lines file";
+    case FileKind::policy_file:
+      return (asked.layers.size() == 1 ? "L" + std::to_string(asked.layers[0]) + " " : "") +
+             asked.policy + ": the JSON file of its trained numbers";
     case FileKind::none:
       break;
   }
   return "";
+}
+
+const char* hint_of(FileKind kind) {
+  if (kind == FileKind::policy_file) return "Enter uses the file, Esc leaves the plan as it is.";
+  return "Enter opens, Esc closes. A folder or file can also be dropped on the window.";
 }
 
 // ImGui changes an active field only through a callback; it puts in what Tab completes to.
@@ -76,6 +85,14 @@ void submit(Frame& f) {
   if (f.ui.asking.kind == FileKind::open_model) {
     ask_model(f.ui, f.out, f.ui.asking.path, false);
     f.ui.opening.from_field = true;
+  } else if (f.ui.asking.kind == FileKind::policy_file) {
+    try {
+      use_policy_file(f, f.ui.asking.layers, f.ui.asking.policy, f.ui.asking.path);
+      ImGui::CloseCurrentPopup();
+    } catch (const Error& error) {
+      f.ui.asking_error = error.what();
+      f.ui.asking_starts = true;  // the field takes the keyboard again
+    }
   } else {
     f.ui.files.push_back(f.ui.asking);
     ImGui::CloseCurrentPopup();
@@ -134,7 +151,7 @@ void draw_path_field(Frame& f, Rect bar) {
   push_style(t);
   if (ImGui::BeginPopup(kPopup, ImGuiWindowFlags_NoMove | ImGuiWindowFlags_NoScrollbar)) {
     f.ui.places["path_field"] = {x, top, w, h};
-    draw_text(t, t.font.strong, left, top + t.px(20), t.color.text, title_of(f.ui.asking.kind));
+    draw_text(t, t.font.strong, left, top + t.px(20), t.color.text, title_of(f.ui.asking));
     const bool starts = f.ui.asking_starts;
     const bool entered = draw_field(f, {left, top + t.px(36), inner, t.px(28)});
     f.ui.asking_starts = false;
@@ -147,8 +164,7 @@ void draw_path_field(Frame& f, Rect bar) {
     }
     if (entered) submit(f);
     if (!offers.empty()) draw_offers(f, {left, y, inner, h}, offers);
-    draw_text(t, t.font.small, left, top + h - t.px(18), t.color.text3,
-              "Enter opens, Esc closes. A folder or file can also be dropped on the window.");
+    draw_text(t, t.font.small, left, top + h - t.px(18), t.color.text3, hint_of(f.ui.asking.kind));
     const bool escape = !starts && ImGui::IsKeyPressed(kKeyEscape, false);
     if (escape || f.ui.opening.shown) ImGui::CloseCurrentPopup();
     ImGui::EndPopup();

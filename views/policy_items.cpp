@@ -5,10 +5,13 @@
 namespace polykv {
 namespace {
 
-// What the row does to the cache beside choosing tokens.
+// What the row does to the cache beside choosing tokens, and whether it needs more than the model.
 std::string kind_words(const Policy& policy) {
-  if (policy.sharing == Sharing::ragged) return "ragged: ";
-  return policy.merge ? "merging: " : "";
+  std::string words;
+  if (policy.sharing == Sharing::ragged) words = "ragged";
+  if (policy.merge) words = "merging";
+  if (policy.check_file) words += words.empty() ? "asks for a file" : ", asks for a file";
+  return words.empty() ? "" : words + ": ";
 }
 
 }  // namespace
@@ -17,7 +20,6 @@ std::string policy_refusal(const Snapshot& now, const Policy& policy, Phase phas
   if (phase == Phase::decode && !(policy.phases & kDecode)) return "cuts after the prompt only";
   if (phase == Phase::prefill && !(policy.phases & kPrefill)) return "cuts while decoding only";
   if ((policy.needs & kNeedsHeads) && !now.heads) return "needs retrieval heads: Find heads";
-  if (policy.needs & kNeedsFile) return "needs a trained file: open a plan that names it";
   return "";
 }
 

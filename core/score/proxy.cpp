@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "core/error.h"
 #include "core/policies/policy.h"
 
 namespace polykv {
@@ -72,11 +73,8 @@ double kept_mass_of(const Kept& kept, const std::vector<float>& mass, int kv_hea
   return 1 - evicted / kv_heads;
 }
 
-}  // namespace
-
-ProxyCut preview_cut(const ProxyData& data, const Plan& plan, int detail_case) {
+ProxyCut cut_by(const ProxyData& data, const Plan& plan, int detail_case) {
   ProxyCut result;
-  if (!has_scores(data, plan)) return result;
   result.available = true;
   const auto& choices = plan.of(Phase::prefill);
   result.by_layer.assign(choices.size(), 0);
@@ -99,6 +97,17 @@ ProxyCut preview_cut(const ProxyData& data, const Plan& plan, int detail_case) {
     result.kept_mass += result.by_layer[l] / choices.size();
   }
   return result;
+}
+
+}  // namespace
+
+ProxyCut preview_cut(const ProxyData& data, const Plan& plan, int detail_case) {
+  if (!has_scores(data, plan)) return {};
+  try {
+    return cut_by(data, plan, detail_case);
+  } catch (const Error&) {  // the file of a ragged policy is gone; scoring will say so
+    return {};
+  }
 }
 
 }  // namespace polykv

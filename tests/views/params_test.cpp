@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
 
+#include "core/files.h"
+#include "tests/support/scratch.h"
 #include "tests/views/window_stage.h"
 #include "views/keys.h"
 #include "views/params_model.h"
@@ -154,7 +156,9 @@ TEST_CASE("the policy menu names every policy, and why one cannot be chosen") {
   CHECK(item_named(items, "snapkv").checked);
   CHECK_FALSE(item_named(items, "compresskv").enabled);
   CHECK(item_named(items, "compresskv").hint.find("retrieval heads") != std::string::npos);
-  CHECK_FALSE(item_named(items, "duo").enabled);
+  CHECK(item_named(items, "duo").enabled);
+  CHECK(item_named(items, "qfilter").hint.starts_with("asks for a file"));
+  CHECK(item_named(items, "duo").hint.starts_with("ragged, asks for a file"));
   CHECK(item_named(items, "adakv").hint.starts_with("ragged"));
   CHECK(item_named(items, "cam").hint.starts_with("merging"));
   now.heads = std::make_shared<HeadList>();
@@ -163,6 +167,102 @@ TEST_CASE("the policy menu names every policy, and why one cannot be chosen") {
   CHECK_FALSE(item_named(items, "snapkv").enabled);
   CHECK(item_named(items, "tova").enabled);
   CHECK(item_named(items, "full").enabled);
+}
+
+TEST_CASE("a policy that reads a file asks for it, and a bad file leaves the plan as it was") {
+  const ScratchFolder folder;
+  const auto gates = [](int layers) {
+    const Json all(std::vector<Json>(static_cast<std::size_t>(layers), Json({1.0, 0.0})));
+    return Json({{"full_attention_heads", all}, {"sink_size", 4}, {"recent_size", 8}}).dump();
+  };
+  const std::string good = folder.write("good.json", gates(6));
+  const std::string bad = folder.write("bad.json", gates(5));
+  Stage stage = stage_with(fake_plan());
+  const Plan before = stage.plan();
+  stage.click("policy.2");
+  stage.click("band policy.duo");
+  REQUIRE(stage.ui.places.count("path_field") == 1);
+  CHECK(stage.plan() == before);
+  stage.type(bad);
+  stage.key(kKeyEnter);
+  CHECK(stage.ui.asking_error.find("has 5 layers, this model has 6") != std::string::npos);
+  CHECK(stage.ui.asking_error.find(bad) != std::string::npos);
+  CHECK(stage.plan() == before);
+  CHECK(stage.posted().empty());
+  CHECK(stage.ui.asking.kind == FileKind::policy_file);  // still asked for
+  stage.draw(3);
+  stage.type(good);  // in place of the old text
+  stage.key(kKeyEnter);
+  CHECK(stage.ui.asking.kind == FileKind::none);
+  LayerChoice wanted = before.of(Phase::prefill)[2];
+  wanted.policy = "duo", wanted.params = {{"file", good}};
+  CHECK(stage.plan().of(Phase::prefill)[2] == wanted);
+  CHECK(stage.plan().of(Phase::prefill)[1] == before.of(Phase::prefill)[1]);
+  REQUIRE(stage.posted().size() == 1);
+  CHECK(stage.posted()[0].plan == stage.plan());
+  stage.key(kKeyZ, true);
+  CHECK(stage.plan() == before);  // one undo step
+}
+
+TEST_CASE("a policy that reads a file is asked for once for all unlocked layers") {
+  const ScratchFolder folder;
+  const Json all(std::vector<Json>(6, Json({1.0, 0.0})));
+  const std::string good = folder.write(
+      "good.json",
+      Json({{"full_attention_heads", all}, {"sink_size", 4}, {"recent_size", 8}}).dump());
+  Stage stage = stage_with(fake_plan());
+  stage.click("lock.2");
+  stage.click("policy");
+  stage.click("policy of all layers.duo");
+  stage.draw();  // the field has the keyboard
+  CHECK(stage.posted().empty());
+  stage.type(good);
+  stage.key(kKeyEnter);
+  for (int l = 0; l < 6; ++l) {
+    const LayerChoice& choice = stage.plan().of(Phase::prefill)[static_cast<std::size_t>(l)];
+    CHECK((choice.policy == "duo") == (l != 2));
+    CHECK((choice.params == Params{{"file", good}}) == (l != 2));
+  }
+  CHECK(stage.posted().size() == 1);
+}
+
+TEST_CASE(
+    "asked for again, the file of a policy starts from the one it has elsewhere; Escape ends") {
+  Plan plan = fake_plan();
+  plan.of(Phase::prefill)[0] = {
+      "duo", 40, {{"file", std::string("/nonexistent/gates.json")}}, "{}"};
+  Stage stage = stage_with(plan);
+  stage.click("policy.3");
+  stage.click("band policy.duo");
+  CHECK(stage.ui.asking.path == "/nonexistent/gates.json");
+  stage.key(kKeyEscape);
+  stage.draw(2);
+  CHECK(stage.ui.asking.kind == FileKind::none);
+  CHECK(stage.plan() == plan);
+}
+
+TEST_CASE("the file parameter refuses a bad path, and reads a good one again when it is entered") {
+  const ScratchFolder folder;
+  const Json all(std::vector<Json>(6, Json({1.0, 0.0})));
+  const std::string good = folder.write(
+      "good.json",
+      Json({{"full_attention_heads", all}, {"sink_size", 4}, {"recent_size", 8}}).dump());
+  Plan plan = fake_plan();
+  plan.of(Phase::prefill)[1] = {"duo", 104, {{"file", good}}, "{}"};
+  Stage stage = stage_with(plan);
+  stage.click("params.chip");
+  stage.click("param.file.field");
+  stage.type("/nonexistent.json");
+  stage.key(kKeyEnter);
+  CHECK(stage.plan() == plan);
+  CHECK(stage.ui.message_is_error);
+  CHECK(stage.ui.message.find("/nonexistent.json") != std::string::npos);
+  CHECK(stage.posted().empty());
+  stage.click("param.file.field");
+  stage.type(good);
+  stage.key(kKeyEnter);
+  CHECK(stage.plan() == plan);
+  CHECK(stage.posted().size() == 1);
 }
 
 TEST_CASE("all rows of the policy menu stand inside a window of 1280 x 720") {

@@ -202,3 +202,9 @@ TEST_CASE("scores of another parameter of the inner policy are not taken for tho
   other.of(Phase::prefill)[0].params["window"] = 6.0;
   CHECK_FALSE(preview_cut(data, other, 0).available);
 }
+
+TEST_CASE("a ragged policy whose file is gone gives no preview instead of an error") {
+  const Plan plan = plan_of({choice_of("duo", 8, {{"file", std::string("/nonexistent.json")}})});
+  const ProxyData data = drawn_data(plan, 2, {40}, 3);
+  CHECK_FALSE(preview_cut(data, plan, 0).available);
+}
