@@ -1,5 +1,7 @@
 #include <ATen/ATen.h>
 
+#include <cmath>
+
 #include "core/cache/layer_view.h"
 #include "core/policies/rows.h"
 
@@ -50,9 +52,10 @@ at::Tensor score(const LayerView& view, const Params& params) {
         .reshape({heads, parts.count, parts.lag, d});
   };
   const at::Tensor both = (against_next(cut(view.keys())) + against_next(cut(view.values()))) / 2;
-  const at::Tensor rank = both.argsort(/*stable=*/true, -1, false).argsort(/*stable=*/true, -1);
-  scores.narrow(1, parts.sink, (parts.count - 1) * parts.lag)
-      .copy_((rank.to(at::kFloat) / double(parts.lag)).reshape({heads, -1}));
+  const at::Tensor order = both.argsort(/*stable=*/true, -1, false).argsort(/*stable=*/true, -1);
+  const at::Tensor rank = (order.to(at::kFloat) / double(parts.lag))
+                              .masked_fill_(both.isnan(), NAN);  // ranks would hide it
+  scores.narrow(1, parts.sink, (parts.count - 1) * parts.lag).copy_(rank.reshape({heads, -1}));
   return scores;
 }
 

@@ -146,6 +146,44 @@ TEST_CASE("a short-form plan with a bad policy or budget is refused in one sente
   check_refused(prompt + "snapkv:16+pyramud", {"pyramud", "pyramid"});
 }
 
+TEST_CASE("a plan whose policy cannot be used in its phase is refused with layer and phase") {
+  Json plan = Json::parse(plan_text(6, "tova", 16, 96));
+  plan["decode"]["layers"][3] = {{"policy", "snapkv"}, {"budget", 16}};
+  plan["decode"].erase("total");
+  check_plan_refused(plan.dump(), {"layer 3", "decode", "'snapkv' works in prefill only"});
+}
+
+TEST_CASE("a plan whose file of trained numbers is missing or another model's is refused by file") {
+  const ScratchFolder scratch;
+  const auto with = [&](const std::string& file) {
+    Json plan = Json::parse(plan_text(6, "duo", 16, 96));
+    for (Json& layer : plan["prefill"]["layers"]) layer["params"] = {{"file", file}};
+    return "--plan " + scratch.write("plan.json", plan.dump());
+  };
+  const std::string other = scratch.write(
+      "other.json",
+      R"({"full_attention_heads": [[1, 0], [1, 0]], "sink_size": 4, "recent_size": 8})");
+  const std::string none = scratch.file("none.json");
+  for (const char* word : {"keep --prompt 'The code of amber is 7319.' ", "score --count 1 "}) {
+    check_refused(word + with(none), {"none.json", "cannot be read"});
+    check_refused(word + with(other),
+                  {"other.json", "full_attention_heads", "has 2 layers, this model has 6"});
+    check_refused(word + std::string("--plan qfilter:8"), {"file", "is empty", "q_filters"});
+  }
+}
+
+TEST_CASE("a budget below the protected tokens works, and a note on standard error says so") {
+  const std::string words = "keep --prompt 'The code of amber is 7319. The sea is wide.' --json ";
+  const Ran low = run_program(words + "--plan snapkv:4"),
+            enough = run_program(words + "--plan snapkv:8");
+  CHECK(low.code == 0);
+  CHECK(low.err.starts_with("note: layer 0"));
+  CHECK(low.err.find("budget 4") != std::string::npos);
+  CHECK(low.err.find("and 5 more") != std::string::npos);
+  CHECK(Json::parse(low.out).at("layers")[5].at("positions")[0].size() == 4);
+  CHECK(enough.err.empty());
+}
+
 TEST_CASE("an empty prompt is refused") {
   const ScratchFolder scratch;
   check_refused("generate --prompt ''", {"--prompt", "expected", "empty"});

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/plan/plan_fields.h"
 #include "core/policies/policy.h"
 
 using namespace polykv;
@@ -150,6 +151,14 @@ TEST_CASE("a prefill policy in the decode phase is refused") {
   CHECK(error_after([](Json& p) {
           layer_of(p, 4, "decode") = {{"policy", "snapkv"}, {"budget", 64}};
         }) == "plan.json: layer 4 decode: policy 'snapkv' works in prefill only");
+}
+
+TEST_CASE("a policy is refused in exactly the phases it does not work in") {
+  for (const Policy& policy : policies()) {
+    INFO(policy.id);
+    CHECK(policy_fault(policy.id, Phase::prefill).empty() == bool(policy.phases & kPrefill));
+    CHECK(policy_fault(policy.id, Phase::decode).empty() == bool(policy.phases & kDecode));
+  }
 }
 
 TEST_CASE("a budget that is no integer of at least 1 is refused with its layer") {

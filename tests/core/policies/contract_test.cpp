@@ -170,6 +170,32 @@ TEST_CASE("every policy gives finite scores of the right shape, the same ones tw
   });
 }
 
+TEST_CASE("NaN keys are an error with layer and policy for every policy that reads them") {
+  int refused = 0;
+  for_every_row([&](const Policy& policy, Shape shape, Phase phase) {
+    LayerNumbers n = random_layer(shape.query_heads, shape.kv_heads, 20, 3, phase);
+    // A NaN key in the first kv head, and what it makes of the attention of its query heads.
+    n.keys[9 * n.dim + 1] = NAN;
+    for (int t = 0; t < n.tokens; ++t) n.repeat[t] = NAN;
+    for (int h = 0; h < n.group(); ++h) {
+      for (int q = 9; q < n.queries; ++q) {
+        for (int t = 0; t <= q; ++t) n.attention[(h * n.queries + q) * n.tokens + t] = NAN;
+      }
+    }
+    const Params params = small_params(policy, shape.kv_heads);
+    const unsigned reads = kNeedsKeys | kNeedsWindow | kNeedsAllQueries | kNeedsRepeat;
+    if (!(needs_of(policy, params) & reads)) {
+      probe_scores(policy, n, params, 8);  // sees none of it
+      return;
+    }
+    ++refused;
+    CHECK_THROWS_WITH(probe_scores(policy, n, params, 8), Catch::Contains("layer 1") &&
+                                                              Catch::Contains(policy.id) &&
+                                                              Catch::Contains("NaN"));
+  });
+  CHECK(refused > 80);
+}
+
 TEST_CASE("every policy keeps exactly its budget at hostile sizes") {
   for_every_row([](const Policy& policy, Shape shape, Phase phase) {
     for (const int tokens : {1, 2, 5, 9, 23, 40}) {

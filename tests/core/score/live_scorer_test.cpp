@@ -339,3 +339,29 @@ TEST_CASE("a plan's file of trained numbers that changed on disk gives the new f
   scorer.score(plan);
   CHECK(scorer.kept(0)[0].positions == before[0].positions);
 }
+
+TEST_CASE("a plan whose file is missing is refused by name and leaves the last results") {
+  LiveScorer scorer(tiny());
+  scorer.set_cases(small_cases(2));
+  const ScoreRow before = scorer.score(start_plan());
+  Plan plan = start_plan();
+  plan.of(Phase::prefill)[1].budget = 20;
+  plan.of(Phase::prefill)[3] = {"duo", 40, {{"file", std::string("/nonexistent/gates.json")}}};
+  try {
+    scorer.score(plan);
+    FAIL("scored without its file");
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::input);
+    CHECK(std::string(error.what()).find("/nonexistent/gates.json") != std::string::npos);
+  }
+  const auto same = [&](const CaseResult& a, const CaseResult& b) {
+    return a.answer == b.answer && a.answer_nll == b.answer_nll;
+  };
+  const std::vector<CaseResult> kept = scorer.results();
+  LiveScorer fresh(tiny());
+  fresh.set_cases(small_cases(2));
+  fresh.score(start_plan());
+  for (int c = 0; c < 2; ++c) CHECK(same(kept[c], fresh.results()[c]));
+  CHECK(scorer.score(start_plan()).answer_nll.value == before.answer_nll.value);
+  check_against_scratch(scorer, start_plan(), 1);
+}
