@@ -15,7 +15,7 @@ namespace {
 constexpr const Word* kWords[] = {
     &kScoreWord,  &kGenerateWord, &kKeepWord,     &kNeedleWord,   &kHeadsWord,     &kTokenizeWord,
     &kLogitsWord, &kCheckWord,    &kPoliciesWord, &kAllocateWord, &kCalibrateWord, &kRouteWord,
-    &kTuneWord,   &kAuditWord,    &kMergeWord,    &kInspectWord,  &kBenchWord};
+    &kTuneWord,   &kAuditWord,    &kMergeWord,    &kExportWord,   &kInspectWord,   &kBenchWord};
 
 // OpenMP reads these when it is loaded, which is before main: the program starts itself again.
 // Its threads then sleep while they wait, and leave the cores to the window.

@@ -23,6 +23,6 @@ struct Word {
 
 extern const Word kTokenizeWord, kLogitsWord, kGenerateWord, kKeepWord, kScoreWord, kNeedleWord,
     kHeadsWord, kAllocateWord, kCalibrateWord, kRouteWord, kTuneWord, kAuditWord, kMergeWord,
-    kPoliciesWord, kInspectWord, kCheckWord, kBenchWord, kWindowWord;
+    kExportWord, kPoliciesWord, kInspectWord, kCheckWord, kBenchWord, kWindowWord;
 
 }  // namespace polykv

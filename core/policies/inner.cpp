@@ -16,13 +16,6 @@ const ParamSpec* inner_spec(const Policy& policy) {
   return nullptr;
 }
 
-// What is meant for the inner policy: a name that the outer one has too is its own.
-Params passed_on(const Policy& policy, const Params& given) {
-  Params params = given;
-  for (const ParamSpec& spec : policy.params) params.erase(spec.name);
-  return params;
-}
-
 }  // namespace
 
 const Policy* inner_of(const Policy& policy, const Params& given) {
@@ -38,14 +31,20 @@ const Policy* inner_of(const Policy& policy, const Params& given) {
   return find_policy(std::get<std::string>(spec->start));
 }
 
+Params inner_params(const Policy& policy, const Params& given) {
+  Params params = given;
+  for (const ParamSpec& spec : policy.params) params.erase(spec.name);
+  return params;
+}
+
 at::Tensor inner_scores(const Policy& policy, const LayerView& view, const Params& given) {
   const at::Tensor scores =
-      inner_of(policy, given)->score(view, passed_on(policy, given)).to(at::kFloat);
+      inner_of(policy, given)->score(view, inner_params(policy, given)).to(at::kFloat);
   return scores.dim() == 2 ? scores : scores.expand({view.shape().kv_heads, view.tokens()});
 }
 
 Protected inner_protected(const Policy& policy, const Params& given, int budget, int tokens) {
-  return inner_of(policy, given)->protect(passed_on(policy, given), budget, tokens);
+  return inner_of(policy, given)->protect(inner_params(policy, given), budget, tokens);
 }
 
 }  // namespace polykv

@@ -8,7 +8,7 @@ using namespace polykv;
 namespace {
 
 const char* const kWords[] = {"score", "generate", "keep",    "needle", "tokenize", "logits",
-                              "check", "policies", "inspect", "bench",  "heads"};
+                              "check", "policies", "inspect", "bench",  "heads",    "export"};
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
@@ -73,6 +73,11 @@ TEST_CASE("missing, surplus and malformed arguments are wrong usage") {
   check_wrong("allocate --allocator error --total 64 --layers 4", "--signal is missing");
   check_wrong("allocate --allocator uniform --total 64 --layers 4 --beta 3", "no parameter");
   check_wrong("allocate --allocator error --total 64 --signal entropie", "'entropy'");
+  check_wrong("export --to kvpress --out x.py", "--plan is missing");
+  check_wrong("export --plan full --out x.py", "--to is missing");
+  check_wrong("export --plan full --to kvpress", "--out is missing");
+  check_wrong("export --plan full --to kvpres --out x.py", "did you mean 'kvpress'");
+  check_wrong("export --plan full --to vllm --out x.py", "expected one of kvpress");
   check_wrong("check --device tpu", "cpu, cuda");
   check_wrong("check --dtype bf61", "did you mean 'bf16'");
   check_wrong("--size 10x10", "--size");
