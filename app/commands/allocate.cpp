@@ -1,6 +1,5 @@
 // `allocate`: a total and a layer signal become budgets.
 #include <algorithm>
-#include <filesystem>
 #include <iostream>
 #include <optional>
 
@@ -67,13 +66,6 @@ SignalSettings read_settings(const Options& given, const Model& model) {
                        .of(Phase::prefill)[0];
   }
   return settings;
-}
-
-bool names_a_file(const std::string& text) {
-  std::error_code none;
-  const std::filesystem::path path(text);
-  return path.has_extension() || path.has_parent_path() ||
-         std::filesystem::is_regular_file(path, none);
 }
 
 struct GivenSignal {

@@ -23,8 +23,12 @@ int run(const Options& given) {
   std::vector<std::string> ids;
   for (const Allocator& row : allocators()) ids.emplace_back(row.id);
   settings.allocator = given.choice("--allocator", settings.allocator, ids);
-  settings.signal =
-      given.choice("--share-by", settings.signal, calibration_signal_ids(calibration));
+  if (given.has("--share-by") && names_a_file(given.text("--share-by"))) {
+    settings.shares = read_signal(given.text("--share-by"));
+  } else {
+    settings.signal =
+        given.choice("--share-by", settings.signal, calibration_signal_ids(calibration));
+  }
   settings.floor = given.integer("--floor", settings.floor, 1, 10'000'000);
   const Route route = make_route(calibration, settings);
   const PlanTarget target{calibration.layers, calibration.kv_heads, calibration.model_fingerprint};
@@ -66,7 +70,7 @@ constexpr Option kOptions[] = {
     {"--signal", "MEASURE", "cosine (default), nll, or another measure of the table"},
     {"--inverse", "", "the worst policy of each layer, as a control"},
     {"--allocator", "ID", "how the total is shared (default uniform)"},
-    kShareByOption,
+    {"--share-by", "ID|FILE", "a calibration's numbers, as in `allocate`, or a signal file"},
     {"--floor", "N", "fewest tokens of a layer, if the total allows it (default 16)"},
     {"--out", "FILE", "write the plan"},
 };

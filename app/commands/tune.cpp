@@ -72,6 +72,79 @@ CaseHalves read_halves(const Options& given, const Model& model) {
   return {cases, read_cases(given.text("--report-cases"), model.tokenizer())};
 }
 
+SearchSettings read_settings(const Options& given, const Model& model) {
+  SearchSettings settings;
+  settings.evaluations = given.integer("--evaluations", 0, 1, 100'000'000);
+  settings.seconds = given.number("--seconds", 0, 0.001, 1e7);
+  settings.seed = given.seed(0);
+  settings.objective = find_objective(given.text("--objective", "nll")).id;
+  settings.locked = locks_option(given, model.shape().layers);
+  settings.policies = policies_option(given);
+  if (settings.policies.empty()) settings.policies = usual_policies(model);
+  if (given.has("--budgets-only")) settings.policies.clear();
+  return settings;
+}
+
+// Steps go out as they come, unless one JSON object is wanted at the end.
+SearchWatch watch_of(const SearchSettings& settings, bool live, ProgressLine& progress) {
+  return [&settings, live, &progress](const SearchResult& so_far, const SearchStep* step) {
+    if (step && live) {
+      progress.clear();
+      print_step(*step);
+    }
+    const double share = settings.evaluations > 0
+                             ? double(so_far.evaluations) / settings.evaluations
+                             : so_far.seconds / settings.seconds;
+    progress.show(std::min(1.0, share), std::to_string(so_far.evaluations) + " plans scored");
+  };
+}
+
+// What was found, on cases that the search has not seen.
+Comparison report_on(const std::shared_ptr<const Model>& model, const std::vector<Case>& cases,
+                     const Plan& start, const Plan& best, ProgressLine& progress,
+                     const CancelFlag* cancel) {
+  LiveScorer scorer(model);
+  scorer.set_cases(cases, progress.callback(), cancel);
+  CompareSettings compare;
+  compare.singles = usual_policies(*model);
+  std::vector<Plan> plans = {start};
+  if (best.name != start.name) plans.push_back(best);
+  return compare_plans(scorer, plans, compare, progress.callback(), cancel);
+}
+
+void print_result(const SearchResult& result, const CaseHalves& halves, const Comparison& report,
+                  const Options& given, QueryVisibility query) {
+  std::cout << result.evaluations << " plans in " << seconds_text(result.seconds) << ", "
+            << result.restarts << " restarts, " << halves.search.size() << " search cases"
+            << (result.cancelled ? "; cancelled, this is the best so far" : "") << "\n";
+  if (!report.rows.empty()) {
+    std::cout << "\nheld out: " << halves.report.size() << " other cases, query "
+              << to_string(query) << "\n";
+    comparison_table(report).print(std::cout);
+  }
+  if (given.has("--out")) std::cout << "written to " << given.text("--out") << "\n";
+}
+
+Json result_json(const SearchResult& result, const CaseHalves& halves, const Comparison& report,
+                 const std::string& objective, Json plan) {
+  Json steps = Json::array();
+  for (const SearchStep& step : result.steps) steps.push_back(step_json(step));
+  Json json = {{"steps", steps},
+               {"start", score_json(result.start().score)},
+               {"end", score_json(result.best().score)},
+               {"objective", objective},
+               {"search_cases", halves.search.size()},
+               {"evaluations", result.evaluations},
+               {"restarts", result.restarts},
+               {"seconds", result.seconds},
+               {"cancelled", result.cancelled},
+               {"plan", std::move(plan)}};
+  if (report.rows.empty()) return json;
+  json["held_out"] = {{"cases", halves.report.size()}, {"rows", comparison_json(report)}};
+  json["gap_recovered"] = json["held_out"]["rows"].back()["gap_recovered"];
+  return json;
+}
+
 int run(const Options& given) {
   ProgressLine progress;
   const Interrupt interrupt;
@@ -80,16 +153,9 @@ int run(const Options& given) {
   if (!given.has("--evaluations") && !given.has("--seconds")) {
     throw Error(ErrorKind::usage, "--evaluations or --seconds is missing");
   }
-  SearchSettings settings;
-  settings.evaluations = given.integer("--evaluations", 0, 1, 100'000'000);
-  settings.seconds = given.number("--seconds", 0, 0.001, 1e7);
-  settings.seed = given.seed(0);
-  settings.objective = find_objective(given.text("--objective", "nll")).id;
+  find_objective(given.text("--objective", "nll"));  // before the model is opened
   const auto model = open_model(given, progress);
-  settings.locked = locks_option(given, model->shape().layers);
-  settings.policies = policies_option(given);
-  if (settings.policies.empty()) settings.policies = usual_policies(*model);
-  if (given.has("--budgets-only")) settings.policies.clear();
+  SearchSettings settings = read_settings(given, *model);
   const CaseHalves halves = read_halves(given, *model);
   settings.cap = longest_context(halves.search);
   const std::vector<Plan> starts = read_starts(given, *model, settings.cap);
@@ -97,69 +163,27 @@ int run(const Options& given) {
   LiveScorer scorer(model);
   scorer.set_cases(halves.search, progress.callback(), interrupt.flag());
   const bool live = !given.has("--json");
-  SearchResult result = search_plan(
-      scorer, starts, settings,
-      [&](const SearchResult& so_far, const SearchStep* step) {
-        if (step && live) {
-          progress.clear();
-          print_step(*step);
-        }
-        const double by_count = settings.evaluations > 0
-                                    ? double(so_far.evaluations) / settings.evaluations
-                                    : so_far.seconds / settings.seconds;
-        progress.show(std::min(1.0, by_count),
-                      std::to_string(so_far.evaluations) + " plans scored");
-      },
-      interrupt.flag());
+  SearchResult result =
+      search_plan(scorer, starts, settings, watch_of(settings, live, progress), interrupt.flag());
   Plan best = result.best().plan;
   best.name = result.steps.size() > 1 ? "tuned" : result.start().plan.name;
   const PlanTarget target = target_of(*model);
   if (given.has("--out")) write_plan(given.text("--out"), best, target);
-
   Comparison report;
-  if (!result.cancelled) {
-    try {
-      LiveScorer other(model);
-      other.set_cases(halves.report, progress.callback(), interrupt.flag());
-      CompareSettings compare;
-      compare.singles = usual_policies(*model);
-      std::vector<Plan> plans = {result.start().plan, best};
-      if (plans[0].name == best.name) plans.pop_back();
-      report = compare_plans(other, plans, compare, progress.callback(), interrupt.flag());
-    } catch (const Cancelled&) {
-      result.cancelled = true;
+  try {
+    if (!result.cancelled) {
+      report =
+          report_on(model, halves.report, result.start().plan, best, progress, interrupt.flag());
     }
+  } catch (const Cancelled&) {
+    result.cancelled = true;
   }
   progress.clear();
   if (live) {
-    std::cout << result.evaluations << " plans in " << seconds_text(result.seconds) << ", "
-              << result.restarts << " restarts, " << halves.search.size() << " search cases"
-              << (result.cancelled ? "; cancelled, this is the best so far" : "") << "\n";
-    if (!report.rows.empty()) {
-      std::cout << "\nheld out: " << halves.report.size() << " other cases, query "
-                << to_string(best.query) << "\n";
-      comparison_table(report).print(std::cout);
-    }
-    if (given.has("--out")) std::cout << "written to " << given.text("--out") << "\n";
-    return 0;
+    print_result(result, halves, report, given, best.query);
+  } else {
+    print_json(result_json(result, halves, report, settings.objective, plan_object(best, target)));
   }
-  Json steps = Json::array();
-  for (const SearchStep& step : result.steps) steps.push_back(step_json(step));
-  Json json = {{"steps", steps},
-               {"start", score_json(result.start().score)},
-               {"end", score_json(result.best().score)},
-               {"objective", settings.objective},
-               {"search_cases", halves.search.size()},
-               {"evaluations", result.evaluations},
-               {"restarts", result.restarts},
-               {"seconds", result.seconds},
-               {"cancelled", result.cancelled},
-               {"plan", plan_object(best, target)}};
-  if (!report.rows.empty()) {
-    json["held_out"] = {{"cases", halves.report.size()}, {"rows", comparison_json(report)}};
-    json["gap_recovered"] = json["held_out"]["rows"].back()["gap_recovered"];
-  }
-  print_json(json);
   return 0;
 }
 

@@ -1,6 +1,7 @@
 #include "app/commands/tuning.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <sstream>
 
 #include "core/error.h"
@@ -10,6 +11,13 @@
 #include "core/tune/calibrate.h"
 
 namespace polykv {
+
+bool names_a_file(const std::string& text) {
+  std::error_code none;
+  const std::filesystem::path path(text);
+  return path.has_extension() || path.has_parent_path() ||
+         std::filesystem::is_regular_file(path, none);
+}
 
 std::vector<std::string> policies_option(const Options& given) {
   std::vector<std::string> chosen, known = policy_ids();

@@ -22,6 +22,8 @@ inline constexpr Option kShareByOption = {
     "--share-by", "ID",
     "a calibration's numbers to share by: a layer signal (default entropy), worst_nll, least_nll"};
 
+// Whether a word means a file rather than an id.
+bool names_a_file(const std::string& text);
 // --policies: ids, each known; empty when it was not given.
 std::vector<std::string> policies_option(const Options& given);
 Shard shard_option(const Options& given);

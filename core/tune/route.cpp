@@ -82,7 +82,9 @@ void share(std::vector<LayerChoice>& choices, int total, const Calibration& c,
   }
   const Allocator& allocator = find_allocator(settings.allocator);
   Signal signal(std::vector<double>(layers, 1.0));
-  if (allocator.needs != kNoPart) {
+  if (settings.shares) {
+    signal = *settings.shares;
+  } else if (allocator.needs != kNoPart) {
     signal = calibration_signal(c, allocator.needs & kVariance ? "attention" : settings.signal);
   }
   Limits limits;

@@ -15,6 +15,7 @@ struct RouteSettings {
   std::optional<int> decode_total;  // none = nothing is evicted while decoding
   std::string allocator = "uniform";
   std::string signal = "entropy";  // of calibration_signal, for allocators that need one
+  std::optional<Signal> shares;    // instead of it; what curves and scores of tokens come from
   Params allocator_params;
   int floor = 16;  // fewest tokens of a layer, if the total allows it (PolyKV's b_min)
 };
