@@ -123,7 +123,7 @@ GivenSignal read_given_signal(const Options& given, const Allocator& allocator, 
   if (result.signal.layers() == 0) {
     if (allocator.needs != kNoPart) {
       throw Error(ErrorKind::usage,
-                  std::string("--signal or --calibration is missing: the allocator '") +
+                  std::string("--signal is missing, or --calibration: the allocator '") +
                       allocator.id + "' shares by a signal of the layers");
     }
     if (layers == 0) throw Error(ErrorKind::usage, "--layers is missing, or --signal");

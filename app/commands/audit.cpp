@@ -7,6 +7,7 @@
 #include "app/commands/interrupt.h"
 #include "app/commands/tuning.h"
 #include "core/error.h"
+#include "core/plan/control.h"
 #include "core/tune/calibrate.h"
 #include "core/tune/route.h"
 
@@ -41,7 +42,9 @@ int run(const Options& given) {
     if (audit.shard.whole() && !given.has("--no-controls")) {
       CompareSettings compare;
       compare.singles = usual_policies(*model);
-      std::vector<Plan> plans = {plan};
+      std::vector<Plan> plans = {plan, even_budgets(plan)};
+      plans.back().name = plan.name + ", even budgets";
+      if (plan_fingerprint(plans[1]) == plan_fingerprint(plan)) plans.pop_back();
       if (given.has("--calibration")) {
         const Calibration calibration = read_calibration_of(given.text("--calibration"), *model);
         for (const bool inverse : {false, true}) {

@@ -10,4 +10,8 @@ namespace polykv {
 // same total, the same bytes.
 Plan control_plan(const Plan& plan, const std::string& policy, const std::string& name);
 
+// The plan with the budgets of each phase shared evenly over the layers that have one; the first
+// layers get what does not divide.
+Plan even_budgets(Plan plan);
+
 }  // namespace polykv

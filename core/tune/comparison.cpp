@@ -26,19 +26,6 @@ PerCase per_case(const std::vector<CaseResult>& results) {
   return numbers;
 }
 
-// The plan's budgets shared evenly over the layers that have one.
-Plan evened(Plan plan) {
-  for (const Phase phase : {Phase::prefill, Phase::decode}) {
-    std::vector<LayerChoice*> budgeted;
-    for (LayerChoice& choice : plan.of(phase)) {
-      if (choice.budget) budgeted.push_back(&choice);
-    }
-    const int total = plan.total(phase), count = static_cast<int>(budgeted.size());
-    for (int i = 0; i < count; ++i) *budgeted[i]->budget = total / count + (i < total % count);
-  }
-  return plan;
-}
-
 }  // namespace
 
 const char* to_string(Role role) {
@@ -97,7 +84,7 @@ Comparison compare_plans(LiveScorer& scorer, const std::vector<Plan>& plans,
                          const CompareSettings& settings, const Progress& progress,
                          const CancelFlag* cancel) {
   const Objective& by = find_objective(settings.best_by);
-  const Plan even = evened(plans.at(0));
+  const Plan even = even_budgets(plans.at(0));
   Comparison comparison;
   std::vector<PerCase> cases;
   const std::size_t jobs = 3 + settings.singles.size() + plans.size();

@@ -1,5 +1,7 @@
 #include "core/tune/disturb.h"
 
+#include <algorithm>
+
 #include "core/cache/attend.h"
 #include "core/cache/decode_cut.h"
 #include "core/cache/keep.h"
@@ -15,6 +17,14 @@ struct Tail {
   at::Tensor attention;              // (tail, H * d) with the full cache
   at::Tensor mass;                   // (kv_heads, tail, all tokens) attention, mean of the group
   int asked() const { return tokens - fed; }  // question tokens behind an agnostic cut
+  // What the decode phase changes: the answer tokens that are fed.
+  Tail of_answer() const {
+    Tail answer = *this;
+    answer.cut += asked();
+    answer.tokens = fed;
+    answer.attention = attention.narrow(0, asked(), fed);
+    return answer;
+  }
 };
 
 Tail tail_of(const Model& model, const CaseState& state, int layer, QueryVisibility query) {
@@ -127,20 +137,19 @@ at::Tensor run_later_layers(const Model& model, const CaseState& state, int firs
   return x;
 }
 
-// NLL and right or wrong of every variant from the last layer's outputs.
+// NLL and right or wrong of every variant from the last layer's outputs of the tail.
 void read_answers(const Model& model, const CaseState& state, const Tail& tail,
-                  QueryVisibility query, const at::Tensor& out, std::vector<CellScores>& cells) {
-  const int variants = static_cast<int>(cells.size()), answers = state.answer();
-  // With the question before the cut its last token, which gives the first answer token, is the
-  // full cache's.
-  const int first = query == QueryVisibility::agnostic ? state.question() - 1 : 0;
-  const int read = query == QueryVisibility::agnostic ? answers : answers - 1;
+                  const at::Tensor& out, const std::vector<CellScores*>& cells) {
+  const auto variants = static_cast<std::int64_t>(cells.size());
+  // Without a question token in the tail the first answer token is the full cache's.
+  const int answers = state.answer(), first = std::max(0, tail.asked() - 1);
+  const int read = tail.asked() > 0 ? answers : answers - 1;
   const at::Tensor rows = out.view({variants, tail.tokens, -1}).narrow(1, first, read);
-  const at::Tensor log_p = at::log_softmax(
-      model.decoder().logits(rows.reshape({std::int64_t{variants} * read, -1})), -1);
+  const at::Tensor log_p =
+      at::log_softmax(model.decoder().logits(rows.reshape({variants * read, -1})), -1);
   const at::Tensor best = log_p.argmax(-1).contiguous();
   const bool full_right = state.full_answer == state.source.answer;
-  for (int v = 0; v < variants; ++v) {
+  for (std::int64_t v = 0; v < variants; ++v) {
     double nll = 0;
     bool right = true;
     for (int i = 0; i < answers; ++i) {
@@ -150,13 +159,38 @@ void read_answers(const Model& model, const CaseState& state, const Tail& tail,
         right = right && state.full_answer[i] == gold;
         continue;
       }
-      const std::int64_t at = std::int64_t{v} * read + row;
+      const std::int64_t at = v * read + row;
       nll -= log_p[at][gold].item<float>();
       right = right && best.data_ptr<std::int64_t>()[at] == gold;
     }
-    cells[v].nll_increase = nll / answers - state.full_nll;
-    cells[v].recall_change = double(right) - double(full_right);
+    cells[v]->nll_increase = nll / answers - state.full_nll;
+    cells[v]->recall_change = double(right) - double(full_right);
   }
+}
+
+// attention: (variants * tail, H * d) of the disturbed layer, variant after variant.
+void score_variants(const Model& model, const CaseState& state, int layer, const Tail& tail,
+                    const at::Tensor& attention, const std::vector<CellScores*>& cells,
+                    const CancelFlag* cancel) {
+  const Decoder& decoder = model.decoder();
+  const int variants = static_cast<int>(cells.size());
+  const at::Tensor was = decoder.attention_output(layer, tail.attention);
+  const at::Tensor is =
+      decoder.attention_output(layer, attention).view({variants, tail.tokens, -1});
+  const at::Tensor input = state.full.layers[layer].x.narrow(0, tail.cut, tail.tokens);
+  at::Tensor x = decoder.finish(layer, input.repeat({variants, 1}), attention);
+  const bool last = layer + 1 == model.shape().layers;
+  const at::Tensor full_x =
+      (last ? state.full.out : state.full.layers[layer + 1].x).narrow(0, tail.cut, tail.tokens);
+  for (int v = 0; v < variants; ++v) {
+    CellScores& cell = *cells[v];
+    cell.cosine = mean_of(at::cosine_similarity(is[v], was, 1));
+    cell.eviction_error = mean_of((is[v] - was).norm(2, -1) / (was.norm(2, -1) + 1e-6));
+    cell.residual_cosine = mean_of(
+        at::cosine_similarity(x.narrow(0, std::int64_t{v} * tail.tokens, tail.tokens), full_x, 1));
+  }
+  x = run_later_layers(model, state, layer + 1, variants, tail, std::move(x), cancel);
+  read_answers(model, state, tail, x, cells);
 }
 
 }  // namespace
@@ -165,41 +199,27 @@ std::vector<CellScores> disturb_layer(const Model& model, CaseState& state, int 
                                       QueryVisibility query, std::uint64_t seed,
                                       const std::vector<Disturbance>& disturbances,
                                       const CancelFlag* cancel) {
-  const int variants = static_cast<int>(disturbances.size());
   std::vector<CellScores> cells(disturbances.size());
   // No plan changes a layer with a sliding window.
-  if (variants == 0 || model.config().windows[layer] > 0) return cells;
-  const Decoder& decoder = model.decoder();
-  const Tail tail = tail_of(model, state, layer, query);
-  std::vector<at::Tensor> mixed;
-  for (int v = 0; v < variants; ++v) {
-    stop_if(cancel);
-    const auto& [phase, choice] = disturbances[v];
-    Run run = (phase == Phase::prefill ? run_prefill : run_decode)(model, state, layer, tail,
-                                                                   choice, query, seed);
-    cells[v].kept_mass = run.kept_mass;
-    mixed.push_back(std::move(run.attention));
+  if (model.config().windows[layer] > 0) return cells;
+  const Tail tail = tail_of(model, state, layer, query), answer = tail.of_answer();
+  for (const Phase phase : {Phase::prefill, Phase::decode}) {
+    const bool decode = phase == Phase::decode;
+    std::vector<at::Tensor> attention;
+    std::vector<CellScores*> of_phase;
+    for (std::size_t v = 0; v < disturbances.size(); ++v) {
+      if (disturbances[v].phase != phase) continue;
+      stop_if(cancel);
+      const Run run = (decode ? run_decode : run_prefill)(model, state, layer, tail,
+                                                          disturbances[v].choice, query, seed);
+      cells[v].kept_mass = run.kept_mass;
+      attention.push_back(decode ? run.attention.narrow(0, tail.asked(), tail.fed) : run.attention);
+      of_phase.push_back(&cells[v]);
+    }
+    if (of_phase.empty()) continue;
+    score_variants(model, state, layer, decode ? answer : tail, at::cat(attention), of_phase,
+                   cancel);
   }
-  const at::Tensor all = at::cat(mixed);
-  const at::Tensor full = decoder.attention_output(layer, tail.attention);
-  const at::Tensor left = decoder.attention_output(layer, all).view({variants, tail.tokens, -1});
-  const at::Tensor input = state.full.layers[layer].x.narrow(0, tail.cut, tail.tokens);
-  at::Tensor x = decoder.finish(layer, input.repeat({variants, 1}), all);
-  const bool last = layer + 1 == model.shape().layers;
-  const at::Tensor full_x = (last ? state.full.out : state.full.layers[layer + 1].x)
-                                .narrow(0, state.full.tokens - tail.tokens, tail.tokens);
-  for (int v = 0; v < variants; ++v) {
-    const bool decode = disturbances[v].phase == Phase::decode;
-    const int first = decode ? tail.asked() : 0, count = tail.tokens - first;
-    const at::Tensor was = full.narrow(0, first, count), is = left[v].narrow(0, first, count);
-    cells[v].cosine = mean_of(at::cosine_similarity(is, was, 1));
-    cells[v].eviction_error = mean_of((is - was).norm(2, -1) / (was.norm(2, -1) + 1e-6));
-    cells[v].residual_cosine =
-        mean_of(at::cosine_similarity(x.narrow(0, std::int64_t{v} * tail.tokens + first, count),
-                                      full_x.narrow(0, first, count), 1));
-  }
-  x = run_later_layers(model, state, layer + 1, variants, tail, std::move(x), cancel);
-  read_answers(model, state, tail, query, x, cells);
   return cells;
 }
 

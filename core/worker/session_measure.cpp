@@ -7,6 +7,7 @@
 #include "core/signals/layer_signals.h"
 #include "core/text.h"
 #include "core/tune/calibrate.h"
+#include "core/tune/route.h"
 #include "core/worker/session_state.h"
 
 namespace polykv {
@@ -174,7 +175,14 @@ void Session::audit(const AuditPlan& command, const CancelFlag* cancel) {
   run_audit(scorer, command.plan, answer.audit, report, cancel, [&](const Audit&) { show(); });
   CompareSettings compare;
   compare.singles = usual_policies(*s.model);
-  answer.controls = compare_plans(scorer, {command.plan}, compare, report, cancel);
+  std::vector<Plan> plans = {command.plan};
+  if (s.now.calibration && s.now.calibration->complete() &&
+      s.now.calibration->settings.query == command.plan.query) {
+    for (const bool inverse : {false, true}) {
+      plans.push_back(route_like(*s.now.calibration, command.plan, inverse));
+    }
+  }
+  answer.controls = compare_plans(scorer, plans, compare, report, cancel);
   answer.running = false;
   show();
 }

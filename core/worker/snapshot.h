@@ -92,7 +92,9 @@ struct AuditAnswer {
   std::uint64_t request = 0;
   bool running = true;
   Audit audit;
-  Comparison controls;  // full, random, sink+recent and the best single policy, once it has ended
+  // Once it has ended: full, random, sink+recent, the best single policy, the plan, and the routes
+  // of a calibration where there is one.
+  Comparison controls;
 };
 
 enum class Work { idle, loading, prefill, scoring, measuring, tuning, checking };

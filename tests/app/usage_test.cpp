@@ -7,8 +7,9 @@ using namespace polykv;
 
 namespace {
 
-const char* const kWords[] = {"score", "generate", "keep",    "needle", "tokenize", "logits",
-                              "check", "policies", "inspect", "bench",  "heads",    "export"};
+const char* const kWords[] = {"score",    "generate",  "keep",    "needle", "tokenize", "logits",
+                              "check",    "policies",  "inspect", "bench",  "heads",    "export",
+                              "allocate", "calibrate", "route",   "tune",   "audit",    "merge"};
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;

@@ -20,3 +20,17 @@ TEST_CASE("a control keeps every budget and leaves full layers full") {
     CHECK(control.of(Phase::prefill)[l].params.empty());
   }
 }
+
+TEST_CASE("even budgets keep the total, the policies and the layers without a budget") {
+  Plan plan = uniform_plan("snapkv", 10, 4, QueryVisibility::agnostic);
+  plan.of(Phase::prefill)[0].budget = 3;
+  plan.of(Phase::prefill)[1] = LayerChoice{};
+  plan.of(Phase::prefill)[3].policy = "tova";
+  const Plan even = even_budgets(plan);
+  CHECK(even.total(Phase::prefill) == 23);
+  CHECK(even.of(Phase::prefill)[0].budget == 8);
+  CHECK_FALSE(even.of(Phase::prefill)[1].budget);
+  CHECK(even.of(Phase::prefill)[2].budget == 8);
+  CHECK(even.of(Phase::prefill)[3].budget == 7);
+  CHECK(even.of(Phase::prefill)[3].policy == "tova");
+}
