@@ -1,4 +1,7 @@
 // Fill by allocator: at once, or when the worker has measured what the allocator reads.
+#include <algorithm>
+#include <optional>
+
 #include "core/budgets/allocator.h"
 #include "core/error.h"
 #include "core/signals/layer_signals.h"
@@ -6,6 +9,16 @@
 
 namespace polykv {
 namespace {
+
+// What the calibration of these cases holds of it; none when it was measured for another query.
+std::optional<Signal> calibrated(const Frame& f, const std::string& source) {
+  const Calibration* known = f.now.calibration.get();
+  if (!known || known->n() == 0 || known->settings.query != f.ui.history.current().query)
+    return std::nullopt;
+  const std::vector<std::string> ids = calibration_signal_ids(*known);
+  if (std::find(ids.begin(), ids.end(), source) == ids.end()) return std::nullopt;
+  return calibration_signal(*known, source);
+}
 
 void apply(Frame& f, const Allocator& allocator, const Signal& signal, const std::string& measured,
            Phase phase) {
@@ -22,23 +35,31 @@ void apply(Frame& f, const Allocator& allocator, const Signal& signal, const std
   }
 }
 
-std::string measured_words(const SignalAnswer& answer) {
-  return ", " + answer.source + " of " + std::to_string(answer.cases) +
-         (answer.cases == 1 ? " case" : " cases");
+std::string measured_words(const std::string& source, int cases) {
+  return ", " + source + " of " + std::to_string(cases) + (cases == 1 ? " case" : " cases");
 }
 
 }  // namespace
 
-void fill_budgets(Frame& f, const std::string& allocator) {
+void fill_budgets(Frame& f, const std::string& allocator, const std::string& signal) {
   const Allocator& row = find_allocator(allocator);
   const Phase phase = f.ui.band.phase;
-  const std::string source = signal_source(row);
+  const std::string source = signal.empty() ? signal_source(row) : signal;
   f.ui.fill.allocator.clear();
   if (source.empty()) return apply(f, row, {}, "", phase);
   const QueryVisibility query = f.ui.history.current().query;
+  const std::optional<Signal> held = calibrated(f, source);
+  // Curves and scores are not in a calibration.
+  if (held && (row.needs & ~(kValues | kVariance)) == 0)
+    return apply(f, row, *held, measured_words(source, f.now.calibration->n()), phase);
+  if (!signal.empty()) {
+    f.ui.message = "The calibration holds no " + signal + " for this query: calibrate again.";
+    f.ui.message_is_error = true;
+    return;
+  }
   const SignalAnswer* known = f.now.signal.get();
   if (known && known->source == source && known->query == query)
-    return apply(f, row, known->signal, measured_words(*known), phase);
+    return apply(f, row, known->signal, measured_words(known->source, known->cases), phase);
   f.ui.fill = {f.ui.fill.request + 1, allocator, phase};
   f.out.push_back(MeasureSignal{f.ui.fill.request, source, query});
 }
@@ -50,8 +71,8 @@ void meet_signal(Frame& f) {
     return;
   const std::string allocator = std::move(fill.allocator);
   fill.allocator.clear();
-  apply(f, find_allocator(allocator), f.now.signal->signal, measured_words(*f.now.signal),
-        fill.phase);
+  apply(f, find_allocator(allocator), f.now.signal->signal,
+        measured_words(f.now.signal->source, f.now.signal->cases), fill.phase);
 }
 
 }  // namespace polykv

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "views/tune_model.h"
+
 namespace polykv {
 
 void post_plan(Frame& f) {
@@ -136,6 +138,7 @@ void prepare_frame(const Snapshot& now, Ui& ui) {
     ui.proxy_key = {now.proxy, plan, ui.selected.case_index};
   }
   ui.pill = pill_state(now, ui);
+  prepare_tune(now, ui);
 }
 
 }  // namespace polykv

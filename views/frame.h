@@ -78,6 +78,40 @@ struct FillUi {
   Phase phase = Phase::prefill;
 };
 
+// The tune panel. What it shows is condensed once per change (prepare_tune), not per frame.
+struct TuneModel;  // views/tune_model.h
+enum class TunePart { calibration, suggestions, search, audit };
+struct TuneUi {
+  TunePart part = TunePart::calibration;
+  TunePart job = TunePart::calibration;  // what was asked of the worker last
+  std::string measure = "cosine";        // row of measures(): of the heat table and suggestions
+  std::string signal = "entropy";        // of calibration_signal_ids()
+  int budget = 0;                        // of a calibration; 0 = the mean of the plan in hand
+  std::string objective = "nll";         // row of objectives()
+  int evaluations = 200;                 // limit of a search; 0 = by seconds
+  double seconds = 0;
+  bool swaps = true;          // a search may change policies too
+  bool list_steps = false;    // in place of the report of a search
+  int placements = 100;       // of an audit
+  bool by_recall = false;     // the audit's score
+  std::uint64_t request = 0;  // of the newest SearchPlan or AuditPlan
+};
+
+// What a TuneModel was condensed from.
+struct TuneKey {
+  std::shared_ptr<const Calibration> calibration;
+  std::shared_ptr<const SearchAnswer> search;
+  std::shared_ptr<const AuditAnswer> audit;
+  std::shared_ptr<const CaseSetInfo> cases;
+  std::shared_ptr<const HeadList> heads;
+  Plan plan;
+  Phase phase = Phase::prefill;
+  std::string measure, signal;
+  bool by_recall = false, tuning = false;
+  std::vector<bool> locked;
+  bool operator==(const TuneKey&) const = default;
+};
+
 struct ContextUi {
   bool typing_total = false;
   std::string total;  // what stands in the field
@@ -119,7 +153,10 @@ struct Ui {
   ParamsUi params;
   HeadsUi heads;
   FillUi fill;
-  int lower_tab = 0;  // below the heatmap: 0 keep map, 1 heads
+  TuneUi tune;
+  std::shared_ptr<const TuneModel> tune_model;  // made before drawing, never in a draw_
+  TuneKey tune_key;
+  int lower_tab = 0;  // below the heatmap: 0 keep map, 1 heads, 2 tune
   ContextUi context;
   FileRequest asking;          // open path field; none = closed
   bool asking_starts = false;  // it takes the keyboard this frame
@@ -168,8 +205,10 @@ void post_plan(Frame& f);
 // Undo / redo, with the score asked for again.
 void step_plan(Frame& f, bool back);
 // Shares the budgets of the band's phase by an allocator, as one undo step: at once, or as soon as
-// the signal it needs is measured (meet_signal, once per frame before anything is drawn).
-void fill_budgets(Frame& f, const std::string& allocator);
+// the signal it needs is measured (meet_signal, once per frame before anything is drawn). What the
+// calibration of these cases holds is not measured again; `signal` names one of its signals in
+// place of the allocator's own.
+void fill_budgets(Frame& f, const std::string& allocator, const std::string& signal = "");
 void meet_signal(Frame& f);
 // Asks for the card of a folder. Shown at once, unless the path field asks or the program starts.
 void ask_model(Ui& ui, std::vector<Command>& out, const std::string& folder, bool shown = true);
@@ -183,7 +222,7 @@ void use_policy_file(Frame& f, const std::vector<int>& layers, const std::string
 void ask_path(Ui& ui, std::vector<Command>& out, FileKind kind, const std::string& start);
 // What the pill says: from the edit in hand, the drag and the snapshot. Pure.
 Pill pill_state(const Snapshot& now, const Ui& ui);
-// Recomputes ui.proxy and ui.pill; called once per frame before any draw_.
+// Recomputes ui.proxy, ui.tune_model and ui.pill; called once per frame before any draw_.
 void prepare_frame(const Snapshot& now, Ui& ui);
 
 }  // namespace polykv

@@ -5,7 +5,7 @@
 
 namespace polykv {
 
-WindowLayout lay_out(const Theme& t, float width, float height, int layer_count) {
+WindowLayout lay_out(const Theme& t, float width, float height, int layer_count, bool tall) {
   WindowLayout at;
   at.small = width < t.px(1440) || height < t.px(860);
   const float menu = t.px(36), context = t.px(44), log = t.px(36);
@@ -26,7 +26,8 @@ WindowLayout lay_out(const Theme& t, float width, float height, int layer_count)
   const float wanted =
       t.px(at.small ? 42 : 66) + row * static_cast<float>(std::max(1, layer_count));
   const float most = std::min(body * 0.45f, std::max(t.px(90), body - t.px(250)));
-  const float map = std::round(std::min(wanted, most));
+  const float tune = std::min(t.px(at.small ? 226 : 300), body * 0.6f);
+  const float map = std::round(tall ? tune : std::min(wanted, most));
   at.heatmap = {left, top, centre, body - map};
   at.keep_map = {left, top + body - map, centre, map};
 

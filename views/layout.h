@@ -9,7 +9,8 @@ struct WindowLayout {
   bool small = false;  // the measures of section 11
 };
 
-// width, height: device pixels; layer_count: rows of the keep map.
-WindowLayout lay_out(const Theme& t, float width, float height, int layer_count);
+// width, height: device pixels; layer_count: rows of the keep map; tall: the place of the keep map
+// holds the tune panel, which takes room from the heatmap.
+WindowLayout lay_out(const Theme& t, float width, float height, int layer_count, bool tall = false);
 
 }  // namespace polykv

@@ -20,7 +20,8 @@ struct Said {
 Said last_said(const Snapshot& now, const Ui& ui) {
   if (!ui.message.empty()) return {ui.message, ui.message_is_error};
   const bool busy = now.work.kind == Work::loading || now.work.kind == Work::prefill ||
-                    now.work.kind == Work::measuring || now.work.kind == Work::checking;
+                    now.work.kind == Work::measuring || now.work.kind == Work::tuning ||
+                    now.work.kind == Work::checking;
   if (busy && !now.work.what.empty()) return {work_words(now.work), false};
   if (now.log.empty()) return {};
   return {now.log.back().text, now.log.back().kind == LogLine::Kind::error};
@@ -42,8 +43,8 @@ std::string case_words(const Snapshot& now, const Ui& ui, bool small) {
 float draw_work(Frame& f, Rect area, float x) {
   const Theme& t = f.theme;
   const WorkState& work = f.now.work;
-  const bool can_stop =
-      work.kind == Work::loading || work.kind == Work::prefill || work.kind == Work::measuring;
+  const bool can_stop = work.kind == Work::loading || work.kind == Work::prefill ||
+                        work.kind == Work::measuring || work.kind == Work::tuning;
   if (!can_stop) return 0;
   const float share = std::clamp(static_cast<float>(work.share), 0.0f, 1.0f);
   fill_rect({area.x, area.y, std::round(area.w * share), t.px(2)}, t.color.accent);

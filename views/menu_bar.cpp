@@ -8,6 +8,7 @@
 #include "views/keys.h"
 #include "views/layers_model.h"
 #include "views/opening_model.h"
+#include "views/tune_model.h"
 #include "views/views.h"
 #include "views/widgets.h"
 
@@ -142,6 +143,27 @@ void plan_menu(Frame& f, float& x, Rect bar) {
   if (picked > 0) fill_budgets(f, items[static_cast<std::size_t>(picked)].label);
 }
 
+void tune_menu(Frame& f, float& x, Rect bar) {
+  const bool idle = !tuning(f.now), ready = f.now.cases && f.ui.history.current().layers() > 0;
+  const TuneModel& model = *f.ui.tune_model;
+  const std::string budget = format_count(calibration_budget(f.ui)) + " tokens a layer";
+  const int open = model.suggestions.open;
+  const int picked =
+      draw_menu_word(f, "Tune", x, bar,
+                     {item("Show the panel", "T", true, f.ui.lower_tab == 2),
+                      item("Calibrate", budget.c_str(), idle && ready, false, true),
+                      item("Route from calibration", "Shift A", open > 0),
+                      item("Search from here", "", idle && model.search.missing.empty()),
+                      item("Audit this plan", "", idle && model.audit.missing.empty()),
+                      item("Cancel", "", !idle, false, true)});
+  if (picked == 0) f.ui.lower_tab = f.ui.lower_tab == 2 ? 0 : 2;
+  if (picked == 1) start_calibration(f);
+  if (picked == 2) apply_suggestions(f);
+  if (picked == 3) start_search(f);
+  if (picked == 4) start_audit(f);
+  if (picked == 5) f.out.push_back(CancelWork{});
+}
+
 void needle_menu(Frame& f, float& x, Rect bar) {
   const bool has_model = f.now.model && f.now.model->embedded;
   const int counts[] = {1, 16, 32, 64};
@@ -172,6 +194,7 @@ void draw_menu_bar(Frame& f, Rect area) {
   view_menu(f, x, area);
   run_menu(f, x, area);
   plan_menu(f, x, area);
+  tune_menu(f, x, area);
   needle_menu(f, x, area);
   help_menu(f, x, area);
   if (f.now.cases)

@@ -32,8 +32,8 @@ void note_places(Ui& ui, const WindowLayout& at) {
 
 Rect draw_lower_panel(Frame& f, Rect area, const std::string& stamp, float stamp_right,
                       float busy) {
-  return draw_tabbed_panel(f.theme, area, {"Keep map", "Heads"}, f.ui.lower_tab, stamp, stamp_right,
-                           f.ui.places, busy);
+  return draw_tabbed_panel(f.theme, area, {"Keep map", "Heads", "Tune"}, f.ui.lower_tab, stamp,
+                           stamp_right, f.ui.places, busy);
 }
 
 void draw_window(Frame& f, float width, float height) {
@@ -54,10 +54,12 @@ void draw_window(Frame& f, float width, float height) {
   ImGui::PopStyleColor();
   ImGui::PopStyleVar(4);
 
-  const WindowLayout at = lay_out(t, width, height, f.ui.history.current().layers());
+  const bool tall = f.ui.lower_tab == 2;
+  const WindowLayout at = lay_out(t, width, height, f.ui.history.current().layers(), tall);
   note_places(f.ui, at);
   // The hand works in the band: it goes first, so that every panel shows its result in this frame.
   const std::uint64_t before = f.ui.edit;
+  use_tune_keys(f);
   draw_layers(f, at.layers);
   draw_menu_bar(f, at.menu);
   draw_context_bar(f, at.context);
@@ -65,7 +67,9 @@ void draw_window(Frame& f, float width, float height) {
   draw_cases(f, at.cases);
   draw_prompt(f, at.prompt);
   draw_heatmap(f, at.heatmap);
-  f.ui.lower_tab == 0 ? draw_keep_map(f, at.keep_map) : draw_heads(f, at.keep_map);
+  if (f.ui.lower_tab == 0) draw_keep_map(f, at.keep_map);
+  if (f.ui.lower_tab == 1) draw_heads(f, at.keep_map);
+  if (f.ui.lower_tab == 2) draw_tune(f, at.keep_map);
   draw_scores(f, at.scores);
   draw_pareto(f, at.pareto);
   draw_log_line(f, at.log);

@@ -16,7 +16,9 @@ void draw_heatmap(Frame& f,
                   Rect area);  // centre: heatmap, key sums, cache strip, whole cache, hover card
 void draw_keep_map(Frame& f, Rect area);  // centre, lower: one strip per layer
 void draw_heads(Frame& f, Rect area);     // the same place: retrieval heads, in another tab
-// The panel of both with its tabs and a stamp up to stamp_right; returns the body.
+void draw_tune(Frame& f, Rect area);      // the same place: calibration, search, audit
+void use_tune_keys(Frame& f);             // T and A, whichever tab is in front
+// The panel of the three with its tabs and a stamp up to stamp_right; returns the body.
 Rect draw_lower_panel(Frame& f, Rect area, const std::string& stamp, float stamp_right,
                       float busy = -1);
 void draw_scores(Frame& f, Rect area);  // right, upper

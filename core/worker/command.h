@@ -72,6 +72,7 @@ struct SearchPlan {  // Snapshot::search
   std::uint64_t request = 0;
   Plan start;
   SearchSettings settings{};
+  bool swaps = false;  // policies too: among usual_policies where the settings name none
 };
 struct AuditPlan {  // Snapshot::audit
   std::uint64_t request = 0;

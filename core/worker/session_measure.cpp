@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/plan/control.h"
 #include "core/probe/heads.h"
 #include "core/signals/layer_signals.h"
 #include "core/text.h"
@@ -116,7 +117,15 @@ void Session::search(const SearchPlan& command, const CancelFlag* cancel) {
   s.work(Work::tuning, 0, "preparing the search half");
   LiveScorer scorer(s.model);
   scorer.set_cases(halves.search, s.progress(Work::tuning), cancel);
-  const SearchSettings& limits = command.settings;
+  answer.controls = {scorer.full_row()};
+  for (const auto& [policy, name] :
+       {std::pair("random", "random"), std::pair("streaming_llm", "sink+recent")}) {
+    answer.controls.push_back(
+        scorer.score_aside(control_plan(command.start, policy, name), cancel));
+    answer.controls.back().plan = name;
+  }
+  SearchSettings limits = command.settings;
+  if (command.swaps && limits.policies.empty()) limits.policies = usual_policies(*s.model);
   answer.result = search_plan(
       scorer, {command.start}, limits,
       [&](const SearchResult& so_far, const SearchStep* step) {
@@ -171,8 +180,6 @@ void Session::audit(const AuditPlan& command, const CancelFlag* cancel) {
     s.now.audit = std::make_shared<AuditAnswer>(answer);
     s.show();
   };
-  const Progress report = s.progress(Work::tuning);
-  run_audit(scorer, command.plan, answer.audit, report, cancel, [&](const Audit&) { show(); });
   CompareSettings compare;
   compare.singles = usual_policies(*s.model);
   std::vector<Plan> plans = {command.plan};
@@ -182,7 +189,23 @@ void Session::audit(const AuditPlan& command, const CancelFlag* cancel) {
       plans.push_back(route_like(*s.now.calibration, command.plan, inverse));
     }
   }
-  answer.controls = compare_plans(scorer, plans, compare, report, cancel);
+  const double controls = double(3 + compare.singles.size() + plans.size());  // plans scored
+  const double first = controls / (controls + answer.audit.placements + 1);
+  const Progress report = s.progress(Work::tuning);
+  const auto part = [&](double from, double to) {
+    return [&report, from, to](double share, const std::string& what) {
+      report(from + (to - from) * share, what);
+    };
+  };
+  try {
+    answer.controls = compare_plans(scorer, plans, compare, part(0, first), cancel);
+    run_audit(scorer, command.plan, answer.audit, part(first, 1), cancel,
+              [&](const Audit&) { show(); });
+  } catch (const Cancelled&) {
+    answer.running = false;
+    if (!answer.audit.scores.empty()) show();
+    throw;
+  }
   answer.running = false;
   show();
 }

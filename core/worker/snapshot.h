@@ -83,6 +83,8 @@ struct SearchAnswer {
   int search_cases = 0, report_cases = 0;
   std::string objective;
   SearchResult result;  // scores on the search half
+  std::vector<ScoreRow>
+      controls;  // there too: full cache, random and sink+recent at the same total
   // On the other half, once the search has ended: full cache, start, best plan, and controls.
   std::optional<Comparison> report;
 };
@@ -92,8 +94,8 @@ struct AuditAnswer {
   std::uint64_t request = 0;
   bool running = true;
   Audit audit;
-  // Once it has ended: full, random, sink+recent, the best single policy, the plan, and the routes
-  // of a calibration where there is one.
+  // Measured first: full, random, sink+recent, the best single policy, the plan, and the routes of
+  // a calibration where there is one.
   Comparison controls;
 };
 
