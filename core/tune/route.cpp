@@ -11,10 +11,21 @@
 namespace polykv {
 namespace {
 
-std::string fixed(double value) {
+std::string fixed(double value, int digits) {
   char text[64];
-  std::snprintf(text, sizeof text, "%.3f", value);
-  return text;
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  // No sign on a zero.
+  const std::string written = text;
+  return written.find_first_of("123456789") == std::string::npos && written[0] == '-'
+             ? written.substr(1)
+             : written;
+}
+
+// Three digits after the point, or as many as tell the two apart, up to six.
+int digits_that_differ(double a, double b) {
+  int digits = 3;
+  while (digits < 6 && a != b && fixed(a, digits) == fixed(b, digits)) ++digits;
+  return digits;
 }
 
 // The measure's name in a sentence.
@@ -49,14 +60,16 @@ RouteReason choose(const Calibration& c, const CellMeasure& measure, bool invers
   reason.policy = c.columns[order[0]].policy;
   reason.value = c.cell(measure, layer, order[0]);
   std::string beside;
+  int digits = 3;
   if (order.size() > 1) {
     reason.runner_up = c.columns[order[1]].policy;
     reason.next = c.cell(measure, layer, order[1]);
-    beside = " against " + fixed(reason.next.mean) + " for " + reason.runner_up;
+    digits = digits_that_differ(reason.value.mean, reason.next.mean);
+    beside = " against " + fixed(reason.next.mean, digits) + " for " + reason.runner_up;
   }
   reason.sentence = "Layer " + std::to_string(layer) + " goes to " + reason.policy +
                     (phase == Phase::decode ? " while decoding: " : ": ") + spoken(measure) + " " +
-                    fixed(reason.value.mean) + beside + ", n = " + std::to_string(c.n()) +
+                    fixed(reason.value.mean, digits) + beside + ", n = " + std::to_string(c.n()) +
                     (inverse ? " (inverse)." : ".");
   return reason;
 }
