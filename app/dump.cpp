@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "views/opening_model.h"
+#include "views/tune_model.h"
 
 namespace polykv {
 namespace {
@@ -47,6 +48,80 @@ Json card_json(const Snapshot& now, const Ui& ui) {
           {"lines", lines}};
 }
 
+Json calibration_state(const CalibrationView& view) {
+  if (!view.missing.empty()) return {{"missing", view.missing}};
+  Json best = Json::array(), signal = Json::array(), policies = Json::array();
+  for (const TuneColumn& column : view.columns) policies.push_back(column.policy);
+  for (const auto& row : view.rows)
+    for (std::size_t c = 0; c < row.size(); ++c)
+      if (row[c].best)
+        best.push_back({{"policy", view.columns[c].policy}, {"value", row[c].value.mean}});
+  for (const SignalPoint& point : view.signal) signal.push_back(point.value.mean);
+  return {{"measure", view.measure->id},
+          {"stamp", view.stamp},
+          {"warning", view.warning},
+          {"policies", policies},
+          {"best", best},
+          {"signal_name", view.signal_name},
+          {"signal", signal}};
+}
+
+Json suggestions_state(const SuggestView& view) {
+  Json layers = Json::array();
+  for (const Suggestion& one : view.layers)
+    layers.push_back({{"layer", one.layer},
+                      {"policy", one.policy},
+                      {"sentence", one.sentence},
+                      {"agrees", one.agrees},
+                      {"locked", one.locked}});
+  return {{"missing", view.missing}, {"note", view.note}, {"layers", layers}};
+}
+
+Json marks_state(const std::vector<AxisMark>& marks) {
+  Json all = Json::object();
+  for (const AxisMark& mark : marks) all[mark.name] = mark.value;
+  return all;
+}
+
+Json search_state(const SearchView& view) {
+  Json steps = Json::array(), report = Json::array();
+  for (const SearchStepLine& step : view.steps)
+    steps.push_back({{"plan", step.evaluation}, {"edit", step.edit}, {"value", step.cost}});
+  for (const ReportLine& line : view.report)
+    report.push_back(
+        {{"name", line.name}, {"recall", line.recall}, {"nll", line.nll}, {"gap", line.gap}});
+  return {{"missing", view.missing},
+          {"running", view.running},
+          {"headline", view.headline},
+          {"note", view.note},
+          {"steps", steps},
+          {"controls", marks_state(view.marks)},
+          {"report", report},
+          {"can_apply", view.can_apply}};
+}
+
+Json audit_state(const AuditView& view) {
+  return {{"missing", view.missing},
+          {"running", view.running},
+          {"rank", view.headline},
+          {"words", view.words},
+          {"stamp", view.stamp},
+          {"bins", view.bins},
+          {"marks", marks_state(view.marks)}};
+}
+
+// What the tune panel shows, whichever of its parts is in front.
+Json tune_state(const Ui& ui) {
+  if (!ui.tune_model) return nullptr;
+  const char* parts[] = {"calibration", "suggestions", "search", "audit"};
+  const TuneModel& model = *ui.tune_model;
+  return {{"part", parts[static_cast<int>(ui.tune.part)]},
+          {"calibration", calibration_state(model.calibration)},
+          {"suggestions", suggestions_state(model.suggestions)},
+          {"search", search_state(model.search)},
+          {"audit", audit_state(model.audit)}};
+}
+
 // Everything but the frame counters and times.
 Json content(const Snapshot& now, const Ui& ui) {
   Json places = Json::object(), log = Json::array(), checks = Json::array();
@@ -86,6 +161,7 @@ Json content(const Snapshot& now, const Ui& ui) {
           {"path_error", ui.asking_error},
           {"recent", recent},
           {"work", now.work.what},
+          {"tune", tune_state(ui)},
           {"message", ui.message},
           {"places", places},
           {"log", log}};

@@ -115,7 +115,9 @@ void draw_rows(const Frame& f, const HeatScene& s) {
   const Theme& t = f.theme;
   const Rect& m = s.map;
   const int rows = s.tile.rows;
-  draw_text_up(t, t.font.small, m.x - t.px(118), m.y + m.h / 2, t.color.text3, "asking token");
+  if (m.h >=
+      text_width(t.font.small, "asking token") - t.px(24))  // it may lean into the rows below
+    draw_text_up(t, t.font.small, m.x - t.px(118), m.y + m.h / 2, t.color.text3, "asking token");
   const bool named = m.h / std::max(rows, 1) >= t.px(kRowText);
   const struct {
     const char* name;

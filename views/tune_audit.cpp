@@ -43,42 +43,58 @@ void draw_controls(Frame& f, const AuditView& view, Rect row) {
     draw_text(t, t.font.small, x + w, y, t.color.warn, warning, Align::left, room - w);
 }
 
-// Names above the bars in up to three rows; a name that has no room in any is left to its line.
-void draw_marks(const Theme& t, const AuditView& view, Rect plot, float top) {
-  std::vector<Rect> taken;
-  const float row = t.px(14), foot = plot.y + plot.h;
+// Where the names of the marks stand above the bars, in up to three rows; w = 0: no room.
+std::vector<Rect> place_names(const Theme& t, const AuditView& view, Rect plot, float top) {
+  std::vector<Rect> names;
+  const float row = t.px(14);
   for (const AxisMark& mark : view.marks) {
-    const float x = std::round(plot.x + mark.at * plot.w);
-    const ImU32 color = color_of(t, mark.kind);
-    const bool own = mark.kind == AxisMark::Kind::plan;
-    ImFont* font = own ? t.font.small_medium : t.font.small;
-    const std::string text = mark.name + " " + mark.text;
-    const float w = text_width(font, text);
-    float left = std::clamp(x - w / 2, plot.x, plot.x + plot.w - w);
-    if (mark.off != 0) left += mark.off > 0 ? -t.px(12) : t.px(12);
-    float y = top + row / 2;
-    for (int r = 0; r < kLabelRows; ++r) {
-      const Rect box = {left - t.px(6), top + static_cast<float>(r) * row, w + t.px(12), row};
-      const bool free = std::none_of(taken.begin(), taken.end(), [&](const Rect& other) {
-        return box.y == other.y && box.x < other.x + other.w && other.x < box.x + box.w;
+    ImFont* font = mark.kind == AxisMark::Kind::plan ? t.font.small_medium : t.font.small;
+    const float w = text_width(font, mark.name + " " + mark.text);
+    const float edge = mark.off == 0 ? 0 : t.px(12);  // of the triangle
+    const float x = plot.x + mark.at * plot.w, most = plot.x + plot.w - w - edge;
+    Rect box = {std::max(plot.x + edge, std::min(x - w / 2, most)), top, w, row};
+    int r = 0;
+    for (; r < kLabelRows; ++r, box.y += row) {
+      const bool free = std::none_of(names.begin(), names.end(), [&](const Rect& other) {
+        return other.y == box.y && box.x < other.x + other.w + t.px(8) &&
+               other.x < box.x + box.w + t.px(8);
       });
-      if (!free) continue;
-      taken.push_back(box);
-      y = box.y + row / 2;
-      draw_text(t, font, left, y, color, text);
-      break;
+      if (free) break;
     }
-    if (mark.off != 0) {
-      draw_off_mark(t, x - static_cast<float>(mark.off) * t.px(4), y, mark.off, 0, color);
-      continue;
-    }
-    const float from = y + row / 2;
-    if (own) {
+    if (r == kLabelRows) box = {box.x, top, 0, row};
+    names.push_back(box);
+  }
+  return names;
+}
+
+// Lines first, then the names on plates that keep the lines off them.
+void draw_marks(const Theme& t, const AuditView& view, Rect plot, float top) {
+  const std::vector<Rect> names = place_names(t, view, plot, top);
+  const float foot = plot.y + plot.h;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const AxisMark& mark = view.marks[i];
+    const float x = std::round(plot.x + mark.at * plot.w), from = names[i].y + names[i].h;
+    const ImU32 color = color_of(t, mark.kind);
+    if (mark.off != 0) continue;
+    if (mark.kind == AxisMark::Kind::plan) {
       fill_rect({x - t.px(1), from, t.px(2), foot - from}, color);
-      draw_off_mark(t, x, foot + t.px(4), 0, -1, color);
+      draw_off_mark(t, x, foot + t.px(5), 0, -1, color);
     } else {
       draw_dashed_line(x + 0.5f, from, x + 0.5f, foot, color, t.px(3), t.px(3));
     }
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const AxisMark& mark = view.marks[i];
+    const Rect& box = names[i];
+    if (box.w <= 0) continue;
+    const ImU32 color = color_of(t, mark.kind);
+    const bool own = mark.kind == AxisMark::Kind::plan;
+    fill_rect({box.x - t.px(2), box.y, box.w + t.px(4), box.h}, t.color.panel);
+    draw_text(t, own ? t.font.small_medium : t.font.small, box.x, box.y + box.h / 2, color,
+              mark.name + " " + mark.text);
+    if (mark.off != 0)
+      draw_off_mark(t, mark.off > 0 ? box.x + box.w + t.px(8) : box.x - t.px(8), box.y + box.h / 2,
+                    mark.off, 0, color);
   }
 }
 

@@ -8,7 +8,7 @@
 namespace polykv {
 namespace {
 
-constexpr float kGutter = 32, kSignalWidth = 168, kSignalNumber = 40, kHeader = 18, kLegend = 24;
+constexpr float kGutter = 32, kSignalNumber = 40, kHeader = 18, kLegend = 24;
 
 struct MeasureWord {
   const char *id, *word, *spoken;
@@ -124,7 +124,7 @@ struct Table {
   TuneRows rows;
   float cell_w = 0;
   Rect cell(int layer, int column) const {
-    const float gap = cell_w >= 12 && rows.h >= 10 ? 3.0f : 1.0f;
+    const float gap = cell_w >= 12 && rows.h >= 10 ? 2.0f : 1.0f;
     const float x = std::round(area.x + static_cast<float>(column) * cell_w);
     const float next = std::round(area.x + static_cast<float>(column + 1) * cell_w);
     return {x, area.y + static_cast<float>(layer - rows.first) * rows.h, next - x - gap,
@@ -168,7 +168,8 @@ void use_table(Frame& f, const CalibrationView& view, const Table& table) {
 
 void draw_table(Frame& f, const CalibrationView& view, const Table& table) {
   const Theme& t = f.theme;
-  const bool numbers = table.cell_w >= t.px(28) && table.rows.h >= t.px(15);
+  const bool numbers = table.cell_w >= text_width(t.font.small_medium, ".888") + t.px(10) &&
+                       table.rows.h >= t.px(15);
   const bool codes = table.cell_w >= t.px(16);
   for (std::size_t c = 0; codes && c < view.columns.size(); ++c)
     draw_text(t, t.font.mono, table.area.x + (static_cast<float>(c) + 0.5f) * table.cell_w,
@@ -254,28 +255,26 @@ void draw_legend(Frame& f, const CalibrationView& view, Rect row) {
   const auto bar_number = [&](std::size_t i) {
     if (i < view.bar.size()) x += small(x, view.bar[i], t.color.text2) + t.px(5);
   };
+  const auto bar_half = [&](float from) {
+    const Rect bar = {std::round(x), y - t.px(5), t.px(40), t.px(10)};
+    f.ui.places["tune.bar"] = bar;
+    for (int i = 0; i < static_cast<int>(bar.w); ++i)
+      fill_rect({bar.x + static_cast<float>(i), bar.y, 1, bar.h},
+                map_color(ColorMap::cividis, from + 0.5f * static_cast<float>(i) / bar.w));
+    x = bar.x + bar.w + t.px(5);
+  };
+  // The number at the middle stands in the middle.
   bar_number(0);
-  const float half = t.px(44);
-  const Rect bar = {x, y - t.px(5), 2 * half, t.px(10)};
-  f.ui.places["tune.bar"] = bar;
-  for (int i = 0; i < static_cast<int>(bar.w); ++i)
-    fill_rect({bar.x + static_cast<float>(i), bar.y, 1, bar.h},
-              map_color(ColorMap::cividis, static_cast<float>(i) / (bar.w - 1)));
-  if (view.bar.size() > 2) {
-    fill_rect({bar.x + half, bar.y - t.px(2), t.px(1), bar.h + t.px(4)}, t.color.text);
-  }
-  x = bar.x + bar.w + t.px(5);
-  bar_number(view.bar.size() - 1);
-  if (view.bar.size() > 2) {
-    const std::string middle = "| " + view.bar[2];
-    x += small(x, middle, t.color.text3) + t.px(5);
-  }
+  bar_half(0);
+  bar_number(1);
+  bar_half(0.5f);
+  bar_number(2);
   x += t.px(9);
   const float size = t.px(11);
   const struct {
     const char* word;
     int kind;
-  } marks[] = {{"best", 0}, {"as good within error", 1}, {"in the plan", 2}};
+  } marks[] = {{"best", 0}, {"in plan", 2}, {"as good within error", 1}};
   for (const auto& mark : marks) {
     const float w = size + t.px(6) + text_width(t.font.small, mark.word);
     if (x + w > right) break;
@@ -314,7 +313,7 @@ void draw_calibration(Frame& f, const CalibrationView& view, Rect body) {
   }
   const int layers = static_cast<int>(view.rows.size());
   Table table;
-  const float signal = t.px(kSignalWidth), gap = t.px(20);
+  const float signal = t.px(room.w < t.px(860) ? 156 : 184), gap = t.px(20);
   const float height = room.h - t.px(kHeader) - t.px(kLegend);
   table.rows = rows_that_fit(height, layers, f.ui.selected.layer, t.px(5), t.px(26));
   const float width = room.w - t.px(kGutter) - gap - signal;

@@ -16,7 +16,7 @@ namespace polykv {
 namespace {
 
 constexpr double kZ = 1.96;  // 95% of a normal distribution
-constexpr int kBarNumbers = 5;
+constexpr int kBarNumbers = 3;
 
 std::string cases_words(int n) { return format_count(n) + (n == 1 ? " case" : " cases"); }
 
@@ -83,6 +83,14 @@ void fill_table(CalibrationView& view, const Snapshot& now, const Ui& ui) {
     view.rows.push_back(std::move(row));
   }
   shade_cells(view);
+}
+
+// Hyphens before digits become minus signs.
+std::string with_minus(std::string text) {
+  for (std::size_t at = text.find(" -"); at != std::string::npos; at = text.find(" -", at + 1))
+    if (at + 2 < text.size() && text[at + 2] >= '0' && text[at + 2] <= '9')
+      text.replace(at + 1, 1, "\u2212");
+  return text;
 }
 
 // The chosen signal per layer. Those made of the table's cells have no error of their own.
@@ -211,7 +219,7 @@ SuggestView condense_suggestions(const Snapshot& now, const Ui& ui) {
     one.policy = reason.policy;
     const Policy* policy = find_policy(reason.policy);
     if (policy) one.code = policy->code;
-    one.sentence = reason.sentence;
+    one.sentence = with_minus(reason.sentence);
     one.agrees = plan.of(phase)[reason.layer].policy == reason.policy;
     one.locked = reason.layer < static_cast<int>(ui.band.locked.size()) &&
                  ui.band.locked[static_cast<std::size_t>(reason.layer)];
@@ -224,6 +232,7 @@ SuggestView condense_suggestions(const Snapshot& now, const Ui& ui) {
                                 format_count(static_cast<int>(view.layers.size())) +
                                 (view.layers.size() == 1 ? " layer differs" : " layers differ");
   view.note += ", n = " + format_count(now.calibration->n());
+  if (now.calibration->n() < kFewCases) view.note += ", few cases: ranks may change";
   return view;
 }
 

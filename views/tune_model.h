@@ -37,7 +37,7 @@ struct CalibrationView {
   const CellMeasure* measure = nullptr;
   std::vector<TuneColumn> columns;
   std::vector<std::vector<TuneCell>> rows;  // [layer][column]
-  std::vector<std::string> bar;             // numbers under the colour bar, worst first
+  std::vector<std::string> bar;             // numbers of the colour bar: worst, at its middle, best
   std::vector<SignalPoint> signal;          // per layer
   std::string signal_name, signal_low, signal_high;
 };
@@ -87,7 +87,7 @@ struct SearchView {
   std::vector<AxisMark> marks;  // start and controls
   std::string low, high;        // ends of the value axis
   std::vector<ReportLine> report;
-  std::string report_stamp, warning;
+  std::string report_stamp, report_note, warning;
   bool can_apply = false;  // the best plan differs from the one in hand
 };
 

@@ -92,7 +92,7 @@ void draw_marks(const Theme& t, const SearchView& view, Rect plot, float label_w
 void draw_plot(Frame& f, const SearchView& view, Rect area) {
   const Theme& t = f.theme;
   const Palette& c = t.color;
-  const float numbers = t.px(38), label_w = t.px(128);
+  const float numbers = t.px(52), label_w = t.px(128);
   const Rect plot = {area.x + numbers, area.y + t.px(22), area.w - numbers - label_w,
                      area.h - t.px(22) - t.px(20)};
   if (plot.w < t.px(60) || plot.h < t.px(30)) return;
@@ -162,8 +162,8 @@ void draw_steps(Frame& f, const SearchView& view, Rect area) {
     y += row;
     const bool last = i + 1 == count;
     draw_text(t, last ? t.font.small_medium : t.font.small, area.x, y, t.color.text, step.value);
-    draw_text(t, t.font.small, area.x + t.px(46), y, last ? t.color.text : t.color.text2, step.edit,
-              Align::left, area.w - t.px(46) - t.px(44));
+    draw_text(t, t.font.small, area.x + t.px(62), y, last ? t.color.text : t.color.text2, step.edit,
+              Align::left, area.w - t.px(62) - t.px(44));
     draw_text(t, t.font.small, area.x + area.w, y, t.color.text3, format_count(step.evaluation),
               Align::right);
   }
@@ -176,10 +176,10 @@ void draw_report(Frame& f, const SearchView& view, Rect area) {
   const float room = area.h - t.px(24);
   const float row =
       std::clamp(std::floor(room / static_cast<float>(view.report.size() + 1)), t.px(15), t.px(22));
-  const float gap = area.x + area.w, nll = gap - t.px(126), recall = nll - t.px(116);
+  const float gap = area.x + area.w, nll = gap - t.px(132), recall = nll - t.px(132);
   float y = area.y + row / 2;
   draw_text(t, t.font.small, area.x, y, c.text3, view.report_stamp, Align::left,
-            recall - t.px(104) - area.x);
+            recall - t.px(120) - area.x);
   draw_text(t, t.font.small, recall, y, c.text3, "recall", Align::right);
   draw_text(t, t.font.small, nll, y, c.text3, "answer NLL", Align::right);
   draw_text(t, t.font.small, gap, y, c.text3, "gap recovered", Align::right);
@@ -188,13 +188,13 @@ void draw_report(Frame& f, const SearchView& view, Rect area) {
     ImFont* font = line.strong ? t.font.small_medium : t.font.small;
     const ImU32 ink = line.strong ? c.text : c.text2;
     fill_rect({area.x, std::round(y - row / 2), area.w, t.px(1)}, c.line);
-    draw_text(t, font, area.x, y, ink, line.name, Align::left, recall - t.px(104) - area.x);
+    draw_text(t, font, area.x, y, ink, line.name, Align::left, recall - t.px(120) - area.x);
     draw_text(t, font, recall, y, ink, line.recall, Align::right);
     draw_text(t, font, nll, y, ink, line.nll, Align::right);
     draw_text(t, font, gap, y, ink, line.gap, Align::right);
   }
   const std::string note =
-      "95% intervals; gap by NLL" + (view.warning.empty() ? "" : " \u00b7 " + view.warning);
+      view.report_note + (view.warning.empty() ? "" : " \u00b7 " + view.warning);
   y += row / 2 + t.px(10);
   draw_text(t, t.font.small, gap, y, view.warning.empty() ? c.text3 : c.warn, note, Align::right,
             area.w);
@@ -218,16 +218,19 @@ void draw_search(Frame& f, const SearchView& view, Rect body) {
     return;
   }
   const bool report = !view.report.empty() && !f.ui.tune.list_steps;
-  const float side = std::min(t.px(report ? 440 : 320), room.w * (report ? 0.6f : 0.45f));
-  draw_plot(f, view, {room.x, room.y, room.w - side - t.px(16), room.h});
-  const Rect list = {room.x + room.w - side, room.y, side, room.h};
-  const float head = t.px(20);
-  const ImU32 ink = f.theme.color.text;
+  // The report's four columns take all of a narrow panel; Steps shows the plot there.
+  const bool narrow = room.w < t.px(900);
+  const float side = report ? (narrow ? std::min(room.w, t.px(640)) : t.px(560))
+                            : std::min(t.px(340), room.w * 0.45f);
+  if (!report || !narrow) draw_plot(f, view, {room.x, room.y, room.w - side - t.px(16), room.h});
+  const float left = report && narrow ? room.x : room.x + room.w - side;
+  const Rect list = {left, room.y, side, room.h};
   float x = list.x;
-  x += draw_text(t, t.font.strong, x, list.y + t.px(6), ink, view.headline) + t.px(10);
+  x += draw_text(t, t.font.strong, x, list.y + t.px(6), t.color.text, view.headline) + t.px(10);
   if (!view.note.empty())
     draw_text(t, t.font.small, x, list.y + t.px(6), t.color.warn, view.note, Align::left,
               list.x + list.w - x);
+  const float head = t.px(20);
   const Rect below = {list.x, list.y + head, list.w, list.h - head};
   report ? draw_report(f, view, below) : draw_steps(f, view, below);
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "views/scores_model.h"
 #include "views/tune_model.h"
 #include "views/widgets.h"
 
@@ -14,12 +15,13 @@ constexpr double kReach = 1.5;    // controls farther away than so many spans ar
 
 struct Score {  // a row of objectives(), as it is shown
   const char *id, *name;
+  double most;  // the largest there can be
   double (*value)(const ScoreRow&);
 };
 constexpr Score kScores[] = {
-    {"nll", "answer NLL, nats", [](const ScoreRow& row) { return row.answer_nll.value; }},
-    {"kl", "KL to full, nats", [](const ScoreRow& row) { return row.kl_to_full.value; }},
-    {"recall", "recall", [](const ScoreRow& row) { return row.recall.value; }},
+    {"nll", "answer NLL, nats", HUGE_VAL, [](const ScoreRow& row) { return row.answer_nll.value; }},
+    {"kl", "KL to full, nats", HUGE_VAL, [](const ScoreRow& row) { return row.kl_to_full.value; }},
+    {"recall", "recall", 1, [](const ScoreRow& row) { return row.recall.value; }},
 };
 const Score& score_of(const std::string& id) {
   for (const Score& score : kScores)
@@ -27,11 +29,24 @@ const Score& score_of(const std::string& id) {
   return kScores[0];
 }
 
-std::string number(double value) { return format_number(value, std::fabs(value) < 0.1 ? 3 : 2); }
+// Digits that tell numbers apart which lie `span` from each other.
+int digits_of(double span) {
+  const double step = std::fabs(span) / 50;
+  return step > 0 ? std::clamp(static_cast<int>(std::ceil(-std::log10(step))), 2, 6) : 3;
+}
 
+// "0.61 [0.40, 0.83]" with the digits that the interval supports.
 std::string interval(const Estimate& e) {
   if (e.n == 0) return "\u2014";
-  return number(e.value) + " [" + number(e.low) + ", " + number(e.high) + "]";
+  const int digits = digits_supported(e);
+  return format_number(e.value, digits) + " [" + format_number(e.low, digits) + ", " +
+         format_number(e.high, digits) + "]";
+}
+
+std::string rate(const Estimate& e) {
+  if (e.n == 0) return "\u2014";
+  return format_count(std::llround(e.value * e.n)) + "/" + format_count(e.n) + " [" +
+         format_number(e.low, 2) + ", " + format_number(e.high, 2) + "]";
 }
 
 bool is_locked(const Ui& ui, int layer) {
@@ -53,9 +68,10 @@ std::string search_fault(const Snapshot& now, const Ui& ui) {
   return "Nothing may change: no unlocked layer has a budget.";
 }
 
-// Places marks and steps on [low, high]; what lies outside is clipped and flagged.
-void place(AxisMark& mark, double low, double high) {
+// Places a mark on [low, high]; what lies outside is clipped and flagged.
+void place(AxisMark& mark, double low, double high, int digits) {
   const double share = high > low ? (mark.value - low) / (high - low) : 0.5;
+  mark.text = format_number(mark.value, share < 0 || share > 1 ? 2 : digits);
   mark.off = share < 0 ? -1 : share > 1 ? 1 : 0;
   mark.at = static_cast<float>(std::clamp(share, 0.0, 1.0));
 }
@@ -65,7 +81,6 @@ AxisMark mark_of(AxisMark::Kind kind, const std::string& name, double value) {
   mark.kind = kind;
   mark.name = name;
   mark.value = value;
-  mark.text = number(value);
   return mark;
 }
 
@@ -73,8 +88,9 @@ AxisMark::Kind kind_of(const std::string& name) {
   return name == "full" ? AxisMark::Kind::full : AxisMark::Kind::control;
 }
 
-// The ends of an axis that must show [low, high] and those marks that are not too far away.
-void widen(double& low, double& high, const std::vector<AxisMark>& marks) {
+// The ends of an axis that must show [low, high] and those marks that are not too far away. What
+// cannot be below 0, or above `most`, leaves no room there.
+void widen(double& low, double& high, const std::vector<AxisMark>& marks, double most) {
   const double span = std::max(high - low, 1e-6), from = low, to = high;
   for (const AxisMark& mark : marks) {
     if (!std::isfinite(mark.value)) continue;
@@ -83,9 +99,9 @@ void widen(double& low, double& high, const std::vector<AxisMark>& marks) {
       high = std::max(high, mark.value);
     }
   }
-  const double margin = std::max(kMargin * (high - low), 1e-4);
-  low -= margin;
-  high += margin;
+  const double margin = std::max(kMargin * (high - low), 1e-6);
+  low = low >= 0 ? std::max(0.0, low - margin) : low - margin;
+  high = std::min(most, high + margin);
 }
 
 void fill_steps(SearchView& view, const SearchAnswer& answer) {
@@ -98,20 +114,27 @@ void fill_steps(SearchView& view, const SearchAnswer& answer) {
     line.evaluation = step.evaluation;
     line.edit = step.edit;
     line.cost = score.value(step.score);
-    line.value = number(line.cost);
     low = std::min(low, line.cost);
     high = std::max(high, line.cost);
     view.steps.push_back(std::move(line));
   }
   view.marks.push_back(mark_of(AxisMark::Kind::start, "start", view.steps.front().cost));
-  for (const ScoreRow& control : answer.controls)
+  const int digits = digits_of(high - low);
+  for (const ScoreRow& control : answer.controls) {
     view.marks.push_back(mark_of(kind_of(control.plan), control.plan, score.value(control)));
-  widen(low, high, view.marks);
-  for (AxisMark& mark : view.marks) place(mark, low, high);
-  for (SearchStepLine& line : view.steps)
+    if (view.marks.back().kind == AxisMark::Kind::full) {  // what there is to gain
+      low = std::min(low, view.marks.back().value);
+      high = std::max(high, view.marks.back().value);
+    }
+  }
+  widen(low, high, view.marks, score.most);
+  for (AxisMark& mark : view.marks) place(mark, low, high, digits);
+  for (SearchStepLine& line : view.steps) {
     line.at = static_cast<float>((line.cost - low) / (high - low));
-  view.low = number(low);
-  view.high = number(high);
+    line.value = format_number(line.cost, digits);
+  }
+  view.low = format_number(low, digits_of(high - low));
+  view.high = format_number(high, digits_of(high - low));
   view.axis = std::string(score.name) + ", search half, n = " + format_count(answer.search_cases);
   view.evaluations = std::max(answer.result.evaluations, 1);
   view.headline = view.steps.front().value + " to " + view.steps.back().value + " in " +
@@ -128,7 +151,7 @@ void fill_report(SearchView& view, const SearchAnswer& answer) {
     const ScoreRow& score = row.score;
     ReportLine line;
     line.name = report_name(row);
-    line.recall = interval(score.recall);
+    line.recall = rate(score.recall);
     line.nll = interval(score.answer_nll);
     line.gap = interval(row.gap_by_nll);
     if (row.role == Role::full || row.role == Role::best_single) line.gap = "\u2014";
@@ -136,6 +159,10 @@ void fill_report(SearchView& view, const SearchAnswer& answer) {
     view.report.push_back(std::move(line));
   }
   view.report_stamp = "report half, n = " + format_count(answer.report_cases);
+  const ComparisonRow* best = answer.report->best_single();
+  const bool gap = best && answer.report->rows[0].gap_by_nll.n > 0;
+  view.report_note = gap ? "95% intervals, gap by NLL"
+                         : "no gap: the full cache is not above the best single policy";
   if (answer.report_cases < kFewCases) view.warning = "few cases";
 }
 
@@ -200,14 +227,15 @@ void fill_audit(AuditView& view, const AuditAnswer& answer, bool by_recall) {
     view.words = p_words(rank);
   }
   const double bins_low = low, bins_high = high;
-  widen(low, high, view.marks);
-  for (AxisMark& mark : view.marks) place(mark, low, high);
+  widen(low, high, view.marks, by_recall ? 1 : HUGE_VAL);
+  const int digits = digits_of(high - low);
+  for (AxisMark& mark : view.marks) place(mark, low, high, digits);
   view.bins = histogram.counts;
   view.bins_low = static_cast<float>((bins_low - low) / (high - low));
   view.bins_high = static_cast<float>((bins_high - low) / (high - low));
   for (const int count : view.bins) view.most = std::max(view.most, count);
-  view.low = number(low);
-  view.high = number(high);
+  view.low = format_number(low, digits);
+  view.high = format_number(high, digits);
 }
 
 }  // namespace
