@@ -143,6 +143,7 @@ Json content(const Snapshot& now, const Ui& ui) {
           {"scored", now.scored},
           {"model", now.model ? Json(now.model->name) : Json(nullptr)},
           {"cases", now.cases ? Json(now.cases->name) : Json(nullptr)},
+          {"phase", to_string(ui.band.phase)},
           {"plan", plan_as_json(now, ui.history.current())},
           {"score", now.scored ? score_json(now.score) : Json(nullptr)},
           {"ceiling", now.cases ? score_json(now.ceiling) : Json(nullptr)},

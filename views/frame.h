@@ -68,7 +68,9 @@ struct HeadsUi {
   bool masking = false;            // the chosen heads are masked beside random ones
   std::uint64_t request = 0;       // of the newest MaskHeads
   std::vector<HeadPlace> masked;   // its heads
-  std::string dragging;            // handle that is held: "threshold", "top"
+  std::string dragging;            // handle that is held: "threshold", "top", "rows"
+  int first = 0;                   // layer of the first row in sight
+  int followed = -1;               // selected layer that was last brought into sight
 };
 
 // A measured signal that is waited for; its budgets enter the plan when it comes.

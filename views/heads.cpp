@@ -11,10 +11,10 @@ namespace {
 
 constexpr float kGutter = 36, kSideWidth = 172, kMaskWidth = 236;
 
-// Cells of the matrix in device pixels; a window of layers when not all fit.
+// Cells of the matrix in device pixels; `fit` rows from layer `first` on, when not all fit.
 struct Grid {
   float x = 0, y = 0, cell_w = 0, cell_h = 0, gap = 0, kv_gap = 0;
-  int group = 1, first = 0, last = 0;
+  int group = 1, fit = 1, first = 0, last = 0;
   bool numbers = false, head_names = false;
   Rect cell(int layer, int head) const {
     const float left = x + head * cell_w + (head / group) * kv_gap;
@@ -23,7 +23,7 @@ struct Grid {
   }
 };
 
-Grid lay_out(const Theme& t, Rect room, const HeadsModel& model, int selected) {
+Grid lay_out(const Theme& t, Rect room, const HeadsModel& model) {
   Grid grid;
   const int layers = static_cast<int>(model.rows.size());
   const int heads = layers > 0 ? static_cast<int>(model.rows[0].cells.size()) : 0;
@@ -35,17 +35,49 @@ Grid lay_out(const Theme& t, Rect room, const HeadsModel& model, int selected) {
                            t.px(5), t.px(44));
   grid.head_names = grid.cell_w >= t.px(24) && room.h >= t.px(132);
   const float top = t.px(grid.head_names ? 32 : 17);
-  const float most = std::max(t.px(5), room.h - top);
+  const float most = room.h - top;
   const float even = std::floor(most / static_cast<float>(std::max(1, layers)));
-  grid.cell_h = std::clamp(even, t.px(5), t.px(24));
-  const int fit = std::max(1, static_cast<int>(most / grid.cell_h));
-  grid.first = std::clamp(selected - fit / 2, 0, std::max(0, layers - fit));
-  grid.last = std::min(layers, grid.first + fit);
-  grid.gap = grid.cell_w >= t.px(12) && grid.cell_h >= t.px(10) ? t.px(2) : t.px(1);
-  grid.numbers = grid.cell_w >= t.px(28) && grid.cell_h >= t.px(15);
+  grid.cell_h = std::clamp(even, t.px(18), t.px(24));
+  grid.fit = std::clamp(static_cast<int>(most / grid.cell_h), 1, std::max(1, layers));
+  grid.gap = grid.cell_w >= t.px(12) ? t.px(2) : t.px(1);
+  grid.numbers = grid.cell_w >= t.px(28);
   grid.x = room.x + t.px(kGutter);
   grid.y = room.y + top;
   return grid;
+}
+
+// Rows out of sight are reached with the wheel and the bar; a newly selected layer comes into
+// sight.
+void scroll_rows(Frame& f, Grid& grid, Rect room, int layers) {
+  const Theme& t = f.theme;
+  HeadsUi& ui = f.ui.heads;
+  const int hidden = layers - grid.fit, selected = f.ui.selected.layer;
+  if (ui.followed != selected) {
+    ui.followed = selected;
+    ui.first = std::clamp(ui.first, selected - grid.fit + 1, selected);
+  }
+  if (hidden > 0) {
+    const ImVec2 mouse = ImGui::GetIO().MousePos;
+    const float wheel = ImGui::GetIO().MouseWheel, rows = static_cast<float>(layers);
+    if (ImGui::IsWindowHovered() && room.contains(mouse.x, mouse.y) && wheel != 0)
+      ui.first -= wheel > 0 ? 1 : -1;
+    const Rect track = {room.x, grid.y, t.px(4),
+                        grid.cell_h * static_cast<float>(grid.fit) - grid.gap};
+    ImGui::SetCursorScreenPos(ImVec2(track.x - t.px(4), track.y));
+    ImGui::InvisibleButton("heads.rows", ImVec2(t.px(12), track.h));
+    const bool hot = ImGui::IsItemHovered() || ImGui::IsItemActive();
+    if (ImGui::IsItemActive())
+      ui.first = static_cast<int>((mouse.y - track.y) / track.h * rows) - grid.fit / 2;
+    ui.first = std::clamp(ui.first, 0, hidden);
+    fill_rect(track, t.color.raised, t.px(2));
+    fill_rect({track.x, track.y + track.h * static_cast<float>(ui.first) / rows, track.w,
+               track.h * static_cast<float>(grid.fit) / rows},
+              hot ? t.color.text2 : t.color.edge, t.px(2));
+    f.ui.places["heads.rows"] = track;
+  }
+  ui.first = std::clamp(ui.first, 0, hidden);
+  grid.first = ui.first;
+  grid.last = ui.first + grid.fit;
 }
 
 // "KV 0" over a 2 px bracket, head names under it.
@@ -77,20 +109,23 @@ void draw_cell(const Theme& t, const Grid& grid, Rect area, const HeadCell& cell
   const ImU32 fill = known ? map_color(ColorMap::cividis, share) : t.color.raised;
   fill_rect(area, fill, grid.gap > t.px(1) ? t.px(2) : 0);
   if (!known) draw_hatch(t, area, t.color.hatch, 5);
+  // The dark end of the map is no shape on black.
+  if (t.kind == ThemeKind::contrast && grid.gap > t.px(1))
+    draw_frame_rect(area, t.color.line, t.px(1), t.px(2));
   const ImU32 ink = known && share > 0.5f ? IM_COL32(0, 0, 0, 255) : IM_COL32(255, 255, 255, 255);
-  if (cell.over && grid.numbers) {
-    const float y = area.y + area.h / 2 - (area.h >= t.px(15) ? t.px(1) : 0);
-    draw_text(t, t.font.small_medium, area.x + area.w / 2, y, ink, head_text(cell.value),
-              Align::centre);
-  }
-  // In low cells the line would cross the digits.
-  if (cell.over && area.w >= t.px(8) && area.h >= t.px(grid.numbers ? 15 : 8)) {
+  // Right of the middle: a voter's bar beside a digit would read as a 1.
+  if (cell.over && grid.numbers)
+    draw_text(t, t.font.small_medium, area.x + area.w / 2 + t.px(2), area.y + area.h / 2 - t.px(1),
+              ink, head_text(cell.value), Align::centre);
+  if (cell.over && area.w >= t.px(8)) {
     const float inset = std::min(t.px(8), area.w / 4);
-    fill_rect({area.x + inset, area.y + area.h - t.px(3), area.w - 2 * inset, t.px(1.5f)}, ink);
+    fill_rect({area.x + inset + (grid.numbers ? t.px(2) : 0), area.y + area.h - t.px(3),
+               area.w - 2 * inset, t.px(1.5f)},
+              ink);
   }
   // A voter carries a bar at its left edge.
-  if (cell.votes && area.w >= t.px(8) && area.h >= t.px(8))
-    fill_rect({area.x + t.px(2), area.y + t.px(2), t.px(2), area.h - t.px(4)},
+  if (cell.votes && area.w >= t.px(8))
+    fill_rect({area.x + t.px(1), area.y + t.px(2), t.px(2), area.h - t.px(4)},
               known ? ink : t.color.text);
 }
 
@@ -115,18 +150,16 @@ void draw_cell_tip(Frame& f, const HeadsModel& model, const HeadCell& cell, int 
 
 void draw_matrix(Frame& f, const HeadsModel& model, Rect room) {
   const Theme& t = f.theme;
-  const Grid grid = lay_out(t, room, model, f.ui.selected.layer);
+  Grid grid = lay_out(t, room, model);
+  scroll_rows(f, grid, room, static_cast<int>(model.rows.size()));
   const int heads = static_cast<int>(model.rows[0].cells.size());
   draw_axes(t, grid, heads, f.ui.selected, room.y);
-  int step = 1;
-  while (static_cast<float>(step) * grid.cell_h < t.px(13)) step *= 2;
   for (int layer = grid.first; layer < grid.last; ++layer) {
     const bool selected = layer == f.ui.selected.layer;
     const Rect first = grid.cell(layer, 0);
-    if (selected || layer % step == 0)
-      draw_text(t, selected ? t.font.small_medium : t.font.small, grid.x - t.px(8),
-                first.y + first.h / 2, selected ? t.color.text : t.color.text2,
-                "L" + std::to_string(layer), Align::right);
+    draw_text(t, selected ? t.font.small_medium : t.font.small, grid.x - t.px(8),
+              first.y + first.h / 2, selected ? t.color.text : t.color.text2,
+              "L" + std::to_string(layer), Align::right);
     for (int head = 0; head < heads; ++head)
       draw_cell(t, grid, grid.cell(layer, head),
                 model.rows[static_cast<std::size_t>(layer)].cells[static_cast<std::size_t>(head)],
@@ -135,8 +168,10 @@ void draw_matrix(Frame& f, const HeadsModel& model, Rect room) {
   const Selection& at = f.ui.selected;
   if (at.layer >= grid.first && at.layer < grid.last && at.head < heads) {
     const Rect c = grid.cell(at.layer, at.head);
-    draw_frame_rect({c.x - t.px(2), c.y - t.px(2), c.w + t.px(4), c.h + t.px(4)}, t.color.accent,
-                    t.px(2), t.px(3));
+    draw_frame_rect({c.x - t.px(1), c.y - t.px(1), c.w + t.px(2), c.h + t.px(2)}, t.color.panel,
+                    t.px(1), t.px(3));
+    draw_frame_rect({c.x - t.px(3), c.y - t.px(3), c.w + t.px(6), c.h + t.px(6)}, t.color.accent,
+                    t.px(2), t.px(4));
   }
   const Rect low = grid.cell(grid.first, 0), high = grid.cell(grid.last - 1, heads - 1);
   const Rect all = {low.x, low.y, high.x + high.w - low.x, high.y + high.h - low.y};

@@ -224,7 +224,9 @@ ScoresModel condense_scores(const Snapshot& now, const Ui& ui) {
                       ? "Allocated bytes equal the planned bytes, mean over the cases."
                       : "The plan says " + kib(score.kv_bytes_planned) + " KiB, the caches hold " +
                             kib(score.kv_bytes) + " KiB.";
-  out.rescore = format_number(score.rescore_ms, score.rescore_ms < 10 ? 1 : 0) + " ms";
+  out.rescore = (score.rescore_ms < 10 ? format_number(score.rescore_ms, 1)
+                                       : format_count(std::lround(score.rescore_ms))) +
+                " ms";
   return out;
 }
 

@@ -168,3 +168,97 @@ TEST_CASE(
   window.click(opened["places"]["query.aware"]);
   CHECK(window.wait_exact(opened["scored_edit"])["model"] == "llama_gqa");
 }
+
+TEST_CASE("a head clicked in the heads tab is the one the heatmap shows") {
+  const ScratchFolder folder;
+  RealWindow window("1280x720", {"--cases", case_file(folder), "--plan", "snapkv:48"});
+  const Json first = window.wait_exact();
+  window.move_to(640, 5);  // no hover in the picture
+  window.take_picture();
+  const Picture before(window.picture_path());
+  window.click(first["places"]["tab.Heads"]);
+  const Json heads = window.wait_for(
+      "the matrix of heads", [](const Json& j) { return j["places"].contains("heads.matrix"); });
+  // The last head of the first row.
+  const Json matrix = heads["places"]["heads.matrix"];
+  window.move_to(matrix[0].get<double>() + matrix[2].get<double>() - 6,
+                 matrix[1].get<double>() + 6);
+  window.input("click 1");
+  const Json chosen = window.wait_for("the head to be selected", [](const Json& j) {
+    return j["selected"]["layer"] == 0 && j["selected"]["head"] == 7;
+  });
+  REQUIRE(first["selected"]["head"] != 7);
+  CHECK(chosen["plan"] == first["plan"]);
+  CHECK(chosen["scored_edit"] == first["scored_edit"]);
+  window.wait_for("its attention", [&](const Json& j) { return j["serial"] != heads["serial"]; });
+  window.move_to(640, 5);
+  window.take_picture();
+  const Picture after(window.picture_path());
+  CHECK(changed_share(before, after, first["places"]["panel.heatmap"]) > 0.005);
+}
+
+TEST_CASE(
+    "a parameter's slider in the popover changes the plan, the score, and undo takes it back") {
+  const ScratchFolder folder;
+  RealWindow window("1280x720", {"--cases", case_file(folder), "--plan", "snapkv:48"});
+  const Json first = window.wait_exact();
+  window.click(first["places"]["params.chip"]);
+  const Json open = window.wait_for(
+      "the popover", [](const Json& j) { return j["places"].contains("param.window"); });
+  const Json slider = open["places"]["param.window"];
+  const double y = slider[1].get<double>() + slider[3].get<double>() / 2;
+  const double x = slider[0].get<double>() + slider[2].get<double>() * 0.3;
+  window.move_to(x, y);
+  window.input("mousedown 1");
+  for (int step = 1; step <= 5; ++step) window.move_to(x + 6 * step, y);
+  window.wait_for("a preview while the button is down",
+                  [](const Json& j) { return j["pill"] == "preview"; });
+  window.input("mouseup 1");
+  const Json after = window.wait_exact(first["scored_edit"]);
+  const Json layers = after["plan"]["prefill"]["layers"];
+  REQUIRE(layers[1]["params"].contains("window"));
+  CHECK(layers[1]["params"]["window"] != 8);
+  CHECK_FALSE(layers[0].contains("params"));
+  CHECK(after["score"]["answer_nll"]["value"] != first["score"]["answer_nll"]["value"]);
+
+  window.input("key Escape");
+  window.wait_for("the popover to close",
+                  [](const Json& j) { return !j["places"].contains("param.window"); });
+  window.input("key ctrl+z");
+  const Json undone = window.wait_exact(after["scored_edit"]);
+  CHECK(undone["plan"] == first["plan"]);
+}
+
+TEST_CASE(
+    "a decode bar dragged in the real window changes the cap, the score and no prefill budget") {
+  const ScratchFolder folder;
+  RealWindow window("1280x720", {"--cases", case_file(folder), "--plan", "snapkv:48"});
+  const Json first = window.wait_exact();
+  window.click(first["places"]["phase.decode"]);
+  window.wait_for("the decode bars", [](const Json& j) { return j["phase"] == "decode"; });
+  window.click(first["places"]["policy.1"]);
+  const Json menu = window.wait_for("the menu of policies", [](const Json& j) {
+    return j["places"].contains("band policy.tova");
+  });
+  window.click(menu["places"]["band policy.tova"]);
+  const Json capped = window.wait_exact(first["scored_edit"]);
+  const auto cap_of = [](const Json& j) { return j["plan"]["decode"]["layers"][1]["budget"]; };
+  REQUIRE(capped["plan"]["decode"]["layers"][1]["policy"] == "tova");
+  REQUIRE(cap_of(capped) == 48);
+  window.click(capped["places"]["keep_total"]);  // no other layer has a cap that could give
+
+  const Json handle = capped["places"]["handle.1"];
+  const double x = handle[0].get<double>() + handle[2].get<double>() / 2;
+  const double y = handle[1].get<double>() + handle[3].get<double>() / 2;
+  window.move_to(x, y);
+  window.input("mousedown 1");
+  for (int step = 1; step <= 6; ++step) window.move_to(x, y + 3 * step);
+  window.wait_for("a preview while the button is down",
+                  [](const Json& j) { return j["pill"] == "preview"; });
+  window.input("mouseup 1");
+  const Json after = window.wait_exact(capped["scored_edit"]);
+  CHECK(cap_of(after).get<int>() < 48);
+  CHECK(after["plan"]["prefill"] == first["plan"]["prefill"]);
+  CHECK(after["score"]["answer_nll"]["value"] != capped["score"]["answer_nll"]["value"]);
+  CHECK(after["score"]["kv_bytes"] == first["score"]["kv_bytes"]);
+}

@@ -225,6 +225,34 @@ TEST_CASE("Cancel in the heads panel cancels what is being measured") {
   CHECK(posted<CancelWork>(stage).size() == 1);
 }
 
+TEST_CASE(
+    "rows of the matrix are 18 high at 1280 x 720: the wheel and a new layer bring the others") {
+  Stage stage(full_with_heads(), fake_ui(fake_plan()), 1280, 720);
+  stage.click("tab.Heads");
+  const Rect matrix = stage.ui.places.at("heads.matrix");
+  const auto rows = std::lround((matrix.h + 2) / 18);
+  CHECK(rows >= 4);
+  REQUIRE(rows < 6);
+  CHECK(std::abs(matrix.h + 2 - 18 * static_cast<float>(rows)) <= 1);
+  const auto layer_at_top = [&] {
+    stage.mouse = ImVec2(matrix.x + 4, matrix.y + 4);
+    stage.draw(2), stage.press(), stage.release();
+    return stage.ui.selected.layer;
+  };
+  CHECK(layer_at_top() == 0);
+  ImGui::GetIO().MouseWheel = -1;
+  stage.draw();
+  CHECK(layer_at_top() == 1);
+  for (int i = 0; i < 20; ++i) ImGui::GetIO().MouseWheel = -1, stage.draw();
+  CHECK(layer_at_top() == 6 - rows);
+  stage.ui.selected.layer = 0;  // chosen elsewhere
+  stage.draw(2);
+  CHECK(layer_at_top() == 0);
+  stage.ui.selected.layer = 5;
+  stage.draw(2);
+  CHECK(layer_at_top() == 6 - rows);
+}
+
 TEST_CASE("heads of a large model are drawn, with a window of layers round the selected one") {
   HeadList list = fake_heads();
   list.query_heads = 64;
