@@ -125,7 +125,7 @@ void draw_cell(const Theme& t, const Grid& grid, Rect area, const HeadCell& cell
   }
   // A voter carries a bar at its left edge.
   if (cell.votes && area.w >= t.px(8))
-    fill_rect({area.x + t.px(1), area.y + t.px(2), t.px(2), area.h - t.px(4)},
+    fill_rect({area.x + t.px(2), area.y + t.px(2), t.px(2), area.h - t.px(4)},
               known ? ink : t.color.text);
 }
 

@@ -77,7 +77,7 @@ void fill_mask(HeadsModel& model, const Snapshot& now, const Ui& ui) {
   if (!answer.effect.chosen.empty())
     model.mask.push_back(mask_line(heads + " masked", answer.effect.chosen[0]));
   model.mask.push_back(mask_line(count + " at random", answer.effect.random));
-  model.mask_note = "full cache, n = " + format_count(answer.cases) + ", random: mean of " +
+  model.mask_note = "full cache, n = " + format_count(answer.cases) + ", mean of " +
                     format_count(static_cast<long long>(answer.effect.draws.size())) + " draws";
   if (answer.cases_chose) model.mask_note += "; the cases that chose the heads";
   if (answer.heads != model.chosen) model.mask_note = "of other heads: " + model.mask_note;
