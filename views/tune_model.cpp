@@ -128,6 +128,18 @@ void fill_signal(CalibrationView& view, const Calibration& c, const std::string&
   view.signal_high = cell_text(high);
 }
 
+// Whether the 95% interval of the plan's own policy meets that of the suggested one.
+bool own_is_near(const Calibration& c, const CellMeasure& measure, const RouteReason& reason,
+                 const std::string& own) {
+  for (const int column : c.columns_of(reason.phase)) {
+    if (c.columns[static_cast<std::size_t>(column)].policy != own) continue;
+    const MeanError value = c.cell(measure, reason.layer, column);
+    return std::fabs(value.mean - reason.value.mean) <=
+           half_width(value) + half_width(reason.value);
+  }
+  return false;
+}
+
 std::string doubts(const Calibration& c, const Ui& ui) {
   std::string text;
   const auto add = [&](const std::string& more) { text += (text.empty() ? "" : "; ") + more; };
@@ -220,7 +232,11 @@ SuggestView condense_suggestions(const Snapshot& now, const Ui& ui) {
     const Policy* policy = find_policy(reason.policy);
     if (policy) one.code = policy->code;
     one.sentence = with_minus(reason.sentence);
-    one.agrees = plan.of(phase)[reason.layer].policy == reason.policy;
+    const std::string& own = plan.of(phase)[static_cast<std::size_t>(reason.layer)].policy;
+    one.agrees = own == reason.policy;
+    one.near =
+        !one.agrees && own_is_near(*now.calibration, find_measure(ui.tune.measure), reason, own);
+    if (one.near) one.sentence += " " + own + " is as good within error.";
     one.locked = reason.layer < static_cast<int>(ui.band.locked.size()) &&
                  ui.band.locked[static_cast<std::size_t>(reason.layer)];
     differ += one.agrees ? 0 : 1;

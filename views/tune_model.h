@@ -46,6 +46,7 @@ struct Suggestion {
   int layer = 0;
   std::string policy, code, sentence;
   bool agrees = false, locked = false;
+  bool near = false;  // the plan's own policy is as good within error; the sentence says so
 };
 
 struct SuggestView {

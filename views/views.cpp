@@ -54,7 +54,8 @@ void draw_window(Frame& f, float width, float height) {
   ImGui::PopStyleColor();
   ImGui::PopStyleVar(4);
 
-  const bool tall = f.ui.lower_tab == 2;
+  const int tab = f.ui.lower_tab;  // one of them is drawn, in the room laid out for it
+  const bool tall = tab == 2;
   const WindowLayout at = lay_out(t, width, height, f.ui.history.current().layers(), tall);
   note_places(f.ui, at);
   // The hand works in the band: it goes first, so that every panel shows its result in this frame.
@@ -67,9 +68,9 @@ void draw_window(Frame& f, float width, float height) {
   draw_cases(f, at.cases);
   draw_prompt(f, at.prompt);
   draw_heatmap(f, at.heatmap);
-  if (f.ui.lower_tab == 0) draw_keep_map(f, at.keep_map);
-  if (f.ui.lower_tab == 1) draw_heads(f, at.keep_map);
-  if (f.ui.lower_tab == 2) draw_tune(f, at.keep_map);
+  if (tab == 0) draw_keep_map(f, at.keep_map);
+  if (tab == 1) draw_heads(f, at.keep_map);
+  if (tab == 2) draw_tune(f, at.keep_map);
   draw_scores(f, at.scores);
   draw_pareto(f, at.pareto);
   draw_log_line(f, at.log);

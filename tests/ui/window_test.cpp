@@ -262,3 +262,65 @@ TEST_CASE(
   CHECK(after["score"]["answer_nll"]["value"] != capped["score"]["answer_nll"]["value"]);
   CHECK(after["score"]["kv_bytes"] == first["score"]["kv_bytes"]);
 }
+
+TEST_CASE(
+    "the tune panel calibrates the embedded model, applies a suggestion, searches and undoes") {
+  const ScratchFolder folder;
+  RealWindow window("1280x720", {"--cases", case_file(folder), "--plan", "streaming_llm:48"});
+  const Json before = window.wait_exact();
+  window.click(before["places"]["tab.Tune"]);
+  const Json asked = window.wait_for(
+      "the panel", [](const Json& j) { return j["places"].contains("tune.Calibrate"); });
+  CHECK(asked["tune"]["calibration"]["missing"].get<std::string>().find("4 cases") !=
+        std::string::npos);
+  window.click(asked["places"]["tune.Calibrate"]);
+  window.wait_for("progress with Cancel", [](const Json& j) {
+    return j["places"].contains("tune.Cancel") &&
+           j["work"].get<std::string>().find("calibrating case") == 0;
+  });
+  const Json measured = window.wait_for("the whole calibration", [](const Json& j) {
+    return j["work"] == "" && j["tune"]["calibration"].contains("best");
+  });
+  CHECK(measured["tune"]["calibration"]["stamp"].get<std::string>().find("n = 4, 48 tokens") == 0);
+  CHECK(measured["tune"]["calibration"]["best"].size() == 6);
+
+  window.click(measured["places"]["tune.Suggestions"]);
+  const Json offered = window.wait_for(
+      "a suggestion", [](const Json& j) { return j["places"].contains("tune.apply.1"); });
+  const Json suggestion = offered["tune"]["suggestions"]["layers"][1];
+  CHECK(suggestion["policy"] == measured["tune"]["calibration"]["best"][1]["policy"]);
+  window.click(offered["places"]["tune.apply.1"]);
+  const Json applied = window.wait_exact(before["scored_edit"]);
+  CHECK(applied["plan"]["prefill"]["layers"][1]["policy"] == suggestion["policy"]);
+  CHECK(applied["plan"]["prefill"]["layers"][0]["policy"] == "streaming_llm");
+  CHECK(applied["plan"]["prefill"]["total"] == before["plan"]["prefill"]["total"]);
+  CHECK(applied["score"]["answer_nll"]["value"] != before["score"]["answer_nll"]["value"]);
+  window.input("key ctrl+z");
+  const Json undone = window.wait_exact(applied["scored_edit"]);
+  CHECK(undone["plan"]["prefill"] == before["plan"]["prefill"]);
+
+  // A search that is cancelled keeps its best plan, which can be applied.
+  window.click(undone["places"]["tune.Search"]);
+  const Json ready = window.wait_for(
+      "the search", [](const Json& j) { return j["places"].contains("tune.Start search"); });
+  window.click(ready["places"]["tune.limit"]);
+  const Json limits = window.wait_for(
+      "limits", [](const Json& j) { return j["places"].contains("tune limit.5,000 plans"); });
+  window.click(limits["places"]["tune limit.5,000 plans"]);
+  window.click(ready["places"]["tune.Start search"]);
+  const Json found = window.wait_for("an accepted step", [](const Json& j) {
+    return j["tune"]["search"]["steps"].size() > 1 && j["places"].contains("tune.Cancel");
+  });
+  CHECK(found["tune"]["search"]["controls"].size() == 4);  // start, full, random, sink+recent
+  window.click(found["places"]["tune.Cancel"]);
+  const Json stopped = window.wait_for("the end", [](const Json& j) {
+    return j["work"] == "" && j["tune"]["search"]["can_apply"] == true;
+  });
+  const Json steps = stopped["tune"]["search"]["steps"];
+  CHECK(steps.back()["value"].get<double>() < steps.front()["value"].get<double>());
+  CHECK(stopped["tune"]["search"]["report"].empty());
+  window.click(stopped["places"]["tune.Apply best"]);
+  const Json tuned = window.wait_exact(undone["scored_edit"]);
+  CHECK(tuned["plan"]["prefill"] != before["plan"]["prefill"]);
+  CHECK(tuned["plan"]["prefill"]["total"] == before["plan"]["prefill"]["total"]);
+}

@@ -283,6 +283,18 @@ TEST_CASE("a suggestion is a sentence, is applied by a click and then agrees; un
   CHECK(stage.policy(2) == "h2o");
 }
 
+TEST_CASE("a suggestion says when the plan's own policy is as good within error") {
+  Calibration c = fake_calibration();
+  for (CaseCalibration& one : c.cases)
+    one.cells[4 * 8 + 2].cosine = one.cells[4 * 8].cosine - 0.001;
+  const Plan plan = fake_plan();
+  const SuggestView view = condense_suggestions(with_calibration(plan, c), fake_ui(plan));
+  REQUIRE(plan.of(Phase::prefill)[4].policy == "knorm");
+  CHECK(view.layers[4].near);
+  CHECK(view.layers[4].sentence.ends_with("n = 24. knorm is as good within error."));
+  CHECK_FALSE(view.layers[0].near);  // snapkv, 0.1 below
+}
+
 TEST_CASE("Apply all is one undo step and leaves locked layers alone") {
   Ui ui = fake_ui(fake_plan());
   ui.band.locked = {false, false, true};
