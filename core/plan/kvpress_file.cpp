@@ -155,6 +155,7 @@ def chunk_means(scores, budget, module, values, chunk):
 def two_stages(scores, budget, module, values, eps, first):
     """The best by score for a part of the budget, then by score times norm of the output."""
     best = ranked(scores)[..., : int(first * budget + 1e-9)]
+    module.config.head_dim = module.head_dim  # vwl1norm asks for it, Qwen2's config has none
     scores = (scores + eps) * CriticalKVPress.vwl1norm(values, module)
     return scores.scatter(-1, best, torch.finfo(scores.dtype).max)
 )"},
