@@ -56,6 +56,7 @@ CaseState prefill_case(const Decoder& decoder, Case source, const CancelFlag* ca
   state.scores.resize(s.layers);
   state.memory.resize(s.layers);
   state.memo.resize(s.layers);
+  state.signal_memo.resize(s.layers);
   return state;
 }
 

@@ -27,7 +27,8 @@ struct CaseState {
   // per layer: what decode policies go on from, by what they ask for; computed on first need.
   std::vector<std::map<std::string, PromptMemory>> memory;
 
-  std::vector<LayerMemo> memo;  // per layer: what several policies read
+  std::vector<LayerMemo> memo;                 // per layer: what several policies read
+  mutable std::vector<LayerMemo> signal_memo;  // per layer: what several layer signals read
   mutable RepeatStore repeats;  // for policies that read the context twice; made on first need
 
   int context() const { return static_cast<int>(source.context.size()); }

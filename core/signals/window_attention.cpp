@@ -18,8 +18,13 @@ at::Tensor window_attention(const Decoder& decoder, const CaseState& state, int 
                             const SignalSettings& settings) {
   const LayerState& full = state.full.layers[layer];
   const int tokens = state.cut_tokens(settings.query), window = std::min(settings.window, tokens);
-  return attention_rows(stored_queries(decoder, full, layer, tokens - window, tokens),
-                        full.k.narrow(1, 0, tokens), decoder.config().windows[layer]);
+  at::Tensor& known =
+      state.signal_memo[layer][std::to_string(tokens) + " " + std::to_string(window)];
+  if (!known.defined()) {
+    known = attention_rows(stored_queries(decoder, full, layer, tokens - window, tokens),
+                           full.k.narrow(1, 0, tokens), decoder.config().windows[layer]);
+  }
+  return known;
 }
 
 at::Tensor row_entropy(const at::Tensor& attention) {

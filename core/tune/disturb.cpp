@@ -139,7 +139,7 @@ at::Tensor run_later_layers(const Model& model, const CaseState& state, int firs
 
 // NLL and right or wrong of every variant from the last layer's outputs of the tail.
 void read_answers(const Model& model, const CaseState& state, const Tail& tail,
-                  const at::Tensor& out, const std::vector<CellScores*>& cells) {
+                  const at::Tensor& out, std::vector<CellScores>& cells) {
   const auto variants = static_cast<std::int64_t>(cells.size());
   // Without a question token in the tail the first answer token is the full cache's.
   const int answers = state.answer(), first = std::max(0, tail.asked() - 1);
@@ -163,14 +163,14 @@ void read_answers(const Model& model, const CaseState& state, const Tail& tail,
       nll -= log_p[at][gold].item<float>();
       right = right && best.data_ptr<std::int64_t>()[at] == gold;
     }
-    cells[v]->nll_increase = nll / answers - state.full_nll;
-    cells[v]->recall_change = double(right) - double(full_right);
+    cells[v].nll_increase = nll / answers - state.full_nll;
+    cells[v].recall_change = double(right) - double(full_right);
   }
 }
 
 // attention: (variants * tail, H * d) of the disturbed layer, variant after variant.
 void score_variants(const Model& model, const CaseState& state, int layer, const Tail& tail,
-                    const at::Tensor& attention, const std::vector<CellScores*>& cells,
+                    const at::Tensor& attention, std::vector<CellScores>& cells,
                     const CancelFlag* cancel) {
   const Decoder& decoder = model.decoder();
   const int variants = static_cast<int>(cells.size());
@@ -183,7 +183,7 @@ void score_variants(const Model& model, const CaseState& state, int layer, const
   const at::Tensor full_x =
       (last ? state.full.out : state.full.layers[layer + 1].x).narrow(0, tail.cut, tail.tokens);
   for (int v = 0; v < variants; ++v) {
-    CellScores& cell = *cells[v];
+    CellScores& cell = cells[v];
     cell.cosine = mean_of(at::cosine_similarity(is[v], was, 1));
     cell.eviction_error = mean_of((is[v] - was).norm(2, -1) / (was.norm(2, -1) + 1e-6));
     cell.residual_cosine = mean_of(
@@ -205,20 +205,27 @@ std::vector<CellScores> disturb_layer(const Model& model, CaseState& state, int 
   const Tail tail = tail_of(model, state, layer, query), answer = tail.of_answer();
   for (const Phase phase : {Phase::prefill, Phase::decode}) {
     const bool decode = phase == Phase::decode;
-    std::vector<at::Tensor> attention;
-    std::vector<CellScores*> of_phase;
+    std::vector<at::Tensor> attention;  // those that differ
+    std::vector<CellScores> scores;     // of these
+    std::vector<std::size_t> same_as(disturbances.size());
     for (std::size_t v = 0; v < disturbances.size(); ++v) {
       if (disturbances[v].phase != phase) continue;
       stop_if(cancel);
-      const Run run = (decode ? run_decode : run_prefill)(model, state, layer, tail,
-                                                          disturbances[v].choice, query, seed);
-      cells[v].kept_mass = run.kept_mass;
-      attention.push_back(decode ? run.attention.narrow(0, tail.asked(), tail.fed) : run.attention);
-      of_phase.push_back(&cells[v]);
+      Run run = (decode ? run_decode : run_prefill)(model, state, layer, tail,
+                                                    disturbances[v].choice, query, seed);
+      if (decode) run.attention = run.attention.narrow(0, tail.asked(), tail.fed);
+      // Policies whose protected tokens fill the budget, or that score alike, give one result.
+      std::size_t& same = same_as[v];
+      while (same < attention.size() && !at::equal(attention[same], run.attention)) ++same;
+      if (same < attention.size()) continue;
+      attention.push_back(run.attention);
+      scores.emplace_back().kept_mass = run.kept_mass;
     }
-    if (of_phase.empty()) continue;
-    score_variants(model, state, layer, decode ? answer : tail, at::cat(attention), of_phase,
-                   cancel);
+    if (attention.empty()) continue;
+    score_variants(model, state, layer, decode ? answer : tail, at::cat(attention), scores, cancel);
+    for (std::size_t v = 0; v < disturbances.size(); ++v) {
+      if (disturbances[v].phase == phase) cells[v] = scores[same_as[v]];
+    }
   }
   return cells;
 }

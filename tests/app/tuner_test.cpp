@@ -83,7 +83,8 @@ TEST_CASE("calibrate, route, tune and audit go from cases to a plan") {
   CHECK(audit["rank"].get<int>() >= 1);
   CHECK(audit["p"].get<double>() >= 1.0 / 6);
   CHECK(audit["scores"].size() == 6);
-  CHECK(audit["beside"].size() == 7);  // full, two controls, best single, plan, route, inverse
+  // Full, two controls, best single, the plan, its even budgets, route and inverse route.
+  CHECK(audit["beside"].size() == 8);
 }
 
 TEST_CASE("parts run by --shard merge to what a single run writes") {
