@@ -95,7 +95,7 @@ void draw_pareto(Frame& f, Rect area) {
   const Palette& c = t.color;
   const ParetoModel model = condense_pareto(f.now, f.ui);
   f.ui.places["panel.pareto"] = area;
-  const Rect body = draw_panel(t, area, "Pareto", "recall against KV bytes");
+  const Rect body = draw_panel(t, area, "Pareto", model.stamp);
   if (!model.empty.empty()) {
     draw_empty(t, body, model.empty, "");
     return;

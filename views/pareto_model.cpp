@@ -27,6 +27,9 @@ bool overlap(const Rect& a, const Rect& b) {
 
 ParetoModel condense_pareto(const Snapshot& now, const Ui& ui) {
   ParetoModel out;
+  // A search scores its plans on half of the cases: they are not put beside points of all.
+  const bool searching = now.search && now.search->running && now.work.kind == Work::tuning;
+  out.stamp = searching ? "the search's half: see Tune" : "recall against KV bytes";
   if (!now.scored) {
     out.empty = "No runs yet. The first score makes a point.";
     return out;

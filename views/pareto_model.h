@@ -18,6 +18,7 @@ struct ParetoPoint {
 
 struct ParetoModel {
   std::string empty;
+  std::string stamp;                 // what the axes are; where a running search is shown
   bool stale = false;                // the current point is not of the plan in hand
   std::vector<ParetoPoint> points;   // runs first, the current one last, as they are drawn
   std::vector<int> front;            // indices of the points nothing beats, by KiB ascending

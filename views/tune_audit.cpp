@@ -71,7 +71,7 @@ std::vector<Rect> place_names(const Theme& t, const AuditView& view, Rect plot, 
 void draw_marks(const Theme& t, const AuditView& view, Rect plot, float top) {
   const std::vector<Rect> names = place_names(t, view, plot, top);
   const float foot = plot.y + plot.h;
-  for (std::size_t i = 0; i < names.size(); ++i) {
+  for (std::size_t i = names.size(); i-- > 0;) {  // the plan's own line on top
     const AxisMark& mark = view.marks[i];
     const float x = std::round(plot.x + mark.at * plot.w), from = names[i].y + names[i].h;
     const ImU32 color = color_of(t, mark.kind);

@@ -35,6 +35,12 @@ int digits_of(double span) {
   return step > 0 ? std::clamp(static_cast<int>(std::ceil(-std::log10(step))), 2, 6) : 3;
 }
 
+// A small number keeps its first digit.
+std::string shown(double value, int digits) {
+  while (digits < 6 && value != 0 && std::fabs(value) < 0.5 * std::pow(10.0, -digits)) ++digits;
+  return format_number(value, digits);
+}
+
 // "0.61 [0.40, 0.83]" with the digits that the interval supports.
 std::string interval(const Estimate& e) {
   if (e.n == 0) return "\u2014";
@@ -71,7 +77,7 @@ std::string search_fault(const Snapshot& now, const Ui& ui) {
 // Places a mark on [low, high]; what lies outside is clipped and flagged.
 void place(AxisMark& mark, double low, double high, int digits) {
   const double share = high > low ? (mark.value - low) / (high - low) : 0.5;
-  mark.text = format_number(mark.value, share < 0 || share > 1 ? 2 : digits);
+  mark.text = shown(mark.value, share < 0 || share > 1 ? 2 : digits);
   mark.off = share < 0 ? -1 : share > 1 ? 1 : 0;
   mark.at = static_cast<float>(std::clamp(share, 0.0, 1.0));
 }
@@ -131,7 +137,7 @@ void fill_steps(SearchView& view, const SearchAnswer& answer) {
   for (AxisMark& mark : view.marks) place(mark, low, high, digits);
   for (SearchStepLine& line : view.steps) {
     line.at = static_cast<float>((line.cost - low) / (high - low));
-    line.value = format_number(line.cost, digits);
+    line.value = shown(line.cost, digits);
   }
   view.low = format_number(low, digits_of(high - low));
   view.high = format_number(high, digits_of(high - low));
@@ -161,7 +167,7 @@ void fill_report(SearchView& view, const SearchAnswer& answer) {
   view.report_stamp = "report half, n = " + format_count(answer.report_cases);
   const ComparisonRow* best = answer.report->best_single();
   const bool gap = best && answer.report->rows[0].gap_by_nll.n > 0;
-  view.report_note = gap ? "95% intervals, gap by NLL"
+  view.report_note = gap ? "95% intervals (\u2014 no bound), gap by NLL"
                          : "no gap: the full cache is not above the best single policy";
   if (answer.report_cases < kFewCases) view.warning = "few cases";
 }

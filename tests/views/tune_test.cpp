@@ -4,6 +4,7 @@
 #include "tests/views/window_stage.h"
 #include "views/keys.h"
 #include "views/layers_model.h"
+#include "views/pareto_model.h"
 #include "views/tune_model.h"
 
 namespace polykv {
@@ -411,6 +412,26 @@ TEST_CASE(
   REQUIRE(view.marks.size() == 4);
   for (const AxisMark& mark : view.marks)
     CHECK(mark.off == (mark.name == "random" || mark.name == "sink+recent" ? 1 : 0));
+}
+
+TEST_CASE("a step far below the others keeps its first digit") {
+  SearchAnswer answer = fake_search();
+  answer.result.steps.back().score = row_with("x", 0.0003);
+  Snapshot now = fake_snapshot(Fake::full, fake_plan());
+  now.search = std::make_shared<SearchAnswer>(answer);
+  CHECK(condense_search(now, fake_ui(fake_plan())).headline == "0.90 to 0.0003 in 40 plans");
+}
+
+TEST_CASE("the Pareto plot leaves plans of the search half out and says where they are") {
+  Snapshot now = fake_snapshot(Fake::full, fake_plan());
+  Ui ui = fake_ui(fake_plan());
+  const ParetoModel before = condense_pareto(now, ui);
+  now.search = std::make_shared<SearchAnswer>(fake_search());
+  now.work = {Work::tuning, 0.2, "searching", 5};
+  const ParetoModel during = condense_pareto(now, ui);
+  CHECK(during.points.size() == before.points.size());
+  CHECK(during.stamp.find("half") != std::string::npos);
+  CHECK(before.stamp == "recall against KV bytes");
 }
 
 TEST_CASE("the best plan of a cancelled search can be applied, as one undo step") {
