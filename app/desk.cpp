@@ -3,6 +3,10 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/files.h"
+#include "core/model/config.h"
+#include "core/plan/kvpress.h"
+#include "core/probe/head_list.h"
 
 namespace polykv {
 namespace {
@@ -11,6 +15,20 @@ constexpr int kStartBudget = 64;
 
 PlanTarget target_of(const ModelInfo& model) {
   return {model.shape.layers, model.shape.kv_heads, model.fingerprint};
+}
+
+// Throws Error when kvpress cannot do the plan; nothing is written then.
+void write_kvpress(const Snapshot& now, const Plan& plan, const std::string& path) {
+  KvpressModel model;
+  model.windows = read_config(now.model->folder).windows;
+  for (int l = 0; now.heads && l < plan.layers(); ++l) {
+    model.ranked_heads.push_back(now.heads->ranked(l));
+  }
+  const KvpressSnippet snippet = kvpress_snippet(plan, model);
+  if (!snippet.refused.empty()) {
+    throw Error(ErrorKind::failed, "kvpress cannot do " + refusal_text(snippet.refused[0]));
+  }
+  write_file_atomic(path, snippet.text);
 }
 
 }  // namespace
@@ -119,7 +137,7 @@ void Desk::do_files(const Snapshot& now) {
     try {
       if (request.kind == FileKind::open_cases) out_.push_back(OpenCases{request.path});
       if (!now.model) {
-        if (request.kind == FileKind::open_plan || request.kind == FileKind::save_plan)
+        if (request.kind != FileKind::open_cases)
           say_error("No model is open, so no plan can be opened or saved.");
         continue;
       }
@@ -134,6 +152,11 @@ void Desk::do_files(const Snapshot& now) {
       if (request.kind == FileKind::save_plan) {
         write_plan(request.path, ui_.history.current(), target);
         ui_.message = "Saved " + request.path + ".";
+        ui_.message_is_error = false;
+      }
+      if (request.kind == FileKind::export_kvpress) {
+        write_kvpress(now, ui_.history.current(), request.path);
+        ui_.message = "Exported " + request.path + ".";
         ui_.message_is_error = false;
       }
     } catch (const Error& error) {

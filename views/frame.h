@@ -130,7 +130,15 @@ struct OpeningUi {
 
 // What the File menu asks of the window, which owns files. open_model asks for a card instead.
 // policy_file: the trained numbers of a policy chosen for layers of the band's phase.
-enum class FileKind { none, open_model, open_plan, save_plan, open_cases, policy_file };
+enum class FileKind {
+  none,
+  open_model,
+  open_plan,
+  save_plan,
+  export_kvpress,
+  open_cases,
+  policy_file
+};
 
 struct FileRequest {
   FileKind kind = FileKind::none;

@@ -72,6 +72,7 @@ void file_menu(Frame& f, float& x, Rect bar) {
   std::vector<MenuItem> items = {item("Open model\u2026", "Ctrl O"),
                                  item("Open plan\u2026", "", has_plan),
                                  item("Save plan as\u2026", "Ctrl S", has_plan),
+                                 item("Export for kvpress\u2026", "", has_plan),
                                  item("Open cases\u2026", "", f.now.model != nullptr)};
   const int first_recent = static_cast<int>(items.size()) + 1;
   for (MenuItem& recent : recent_items(f.now)) items.push_back(std::move(recent));
@@ -86,7 +87,9 @@ void file_menu(Frame& f, float& x, Rect bar) {
   if (picked == 1) ask_path(f.ui, f.out, FileKind::open_plan, "");
   if (has_plan && (picked == 2 || (io.KeyCtrl && key_pressed(kKeyS, false))))
     ask_path(f.ui, f.out, FileKind::save_plan, f.ui.history.current().name + ".json");
-  if (picked == 3) ask_path(f.ui, f.out, FileKind::open_cases, "");
+  if (picked == 3)
+    ask_path(f.ui, f.out, FileKind::export_kvpress, f.ui.history.current().name + ".py");
+  if (picked == 4) ask_path(f.ui, f.out, FileKind::open_cases, "");
   if (picked >= first_recent && picked < quit)
     ask_model(f.ui, f.out, (*f.now.recent)[static_cast<std::size_t>(picked - first_recent)].folder);
   if (picked == quit || (io.KeyCtrl && key_pressed(kKeyQ, false))) f.ui.quit = true;

@@ -26,6 +26,8 @@ std::string title_of(const FileRequest& asked) {
       return "Open plan: a JSON file, or POLICY:BUDGET such as snapkv:64";
     case FileKind::save_plan:
       return "Save plan as";
+    case FileKind::export_kvpress:
+      return "Export the plan as a Python file for kvpress 0.5";
     case FileKind::open_cases:
       return "Open cases: a JSON lines file";
     case FileKind::policy_file:
@@ -39,6 +41,8 @@ std::string title_of(const FileRequest& asked) {
 
 const char* hint_of(FileKind kind) {
   if (kind == FileKind::policy_file) return "Enter uses the file, Esc leaves the plan as it is.";
+  if (kind == FileKind::save_plan || kind == FileKind::export_kvpress)
+    return "Enter writes the file, Esc closes.";
   return "Enter opens, Esc closes. A folder or file can also be dropped on the window.";
 }
 

@@ -2,7 +2,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "core/files.h"
 #include "tests/support/fake_snapshot.h"
+#include "tests/support/scratch.h"
 
 using namespace polykv;
 
@@ -99,6 +101,29 @@ TEST_CASE("a dropped folder asks for its card, dropped cases and plans do not") 
   room.desk.dropped(room.now, "/data/cases.jsonl");
   REQUIRE(room.out.size() == 1);
   CHECK(std::get_if<OpenCases>(&room.out[0]));
+}
+
+TEST_CASE("a plan is exported for kvpress, or the message says why it cannot be") {
+  const ScratchFolder folder;
+  Room room;
+  auto model = std::make_shared<ModelInfo>(*room.now.model);
+  model->folder = std::string(POLYKV_SOURCE) + "/assets/tiny-needle";
+  room.now.model = model;
+  Plan plan = uniform_plan("snapkv", 48, model->shape.layers, QueryVisibility::agnostic);
+  room.ui.history.apply(plan);
+  const std::string path = folder.file("plan.py");
+  room.ui.files = {{FileKind::export_kvpress, path}};
+  room.desk.do_files(room.now);
+  CHECK_FALSE(room.ui.message_is_error);
+  CHECK_THAT(read_text_file(path), Catch::Contains("kvpress") && Catch::Contains("48"));
+  plan.of(Phase::prefill)[2].policy = "random";
+  room.ui.history.apply(plan);
+  const std::string before = read_text_file(path);
+  room.ui.files = {{FileKind::export_kvpress, path}};
+  room.desk.do_files(room.now);
+  CHECK(room.ui.message_is_error);
+  CHECK_THAT(room.ui.message, Catch::Contains("'random' (layer 2)"));
+  CHECK(read_text_file(path) == before);
 }
 
 TEST_CASE("the card of the start comes up only when the model was not opened") {
