@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/cache/engine.h"
 #include "core/error.h"
 
 namespace polykv {
@@ -37,6 +38,18 @@ constexpr Option kOptions[] = {
 };
 
 }  // namespace
+
+void run_from_scratch(const Model& model, const std::vector<Case>& cases, const Plan& plan) {
+  for (const Case& each : cases) {
+    GenerateRequest request;
+    request.context = each.context;
+    request.question = each.question;
+    request.plan = plan;
+    request.max_new = static_cast<int>(each.answer.size());
+    request.stop_at_eos = false;
+    generate(model, request);
+  }
+}
 
 double percentile(std::vector<double> values, double share) {
   std::sort(values.begin(), values.end());

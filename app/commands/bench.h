@@ -4,6 +4,9 @@
 #include <vector>
 
 #include "app/commands/options.h"
+#include "core/model/model.h"
+#include "core/plan/plan.h"
+#include "core/probe/case.h"
 
 namespace polykv {
 
@@ -22,6 +25,9 @@ double milliseconds(Work&& work) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
       .count();
 }
+
+// Prompt, cut, question and answer of every case by the engine, token by token.
+void run_from_scratch(const Model& model, const std::vector<Case>& cases, const Plan& plan);
 
 // Nearest rank; sorts the values, which must not be empty.
 double percentile(std::vector<double> values, double share);

@@ -4,7 +4,6 @@
 #include "app/commands/bench.h"
 #include "app/commands/inputs.h"
 #include "app/commands/table.h"
-#include "core/cache/engine.h"
 #include "core/probe/needle.h"
 #include "core/tune/calibrate.h"
 #include "core/tune/search.h"
@@ -13,19 +12,6 @@ namespace polykv {
 namespace {
 
 constexpr int kScratchPlans = 5;  // of the search's plans, spread evenly, run from scratch
-
-// Prompt, cut, question and answer of every case, token by token.
-void run_from_scratch(const Model& model, const std::vector<Case>& cases, const Plan& plan) {
-  for (const Case& each : cases) {
-    GenerateRequest request;
-    request.context = each.context;
-    request.question = each.question;
-    request.plan = plan;
-    request.max_new = static_cast<int>(each.answer.size());
-    request.stop_at_eos = false;
-    generate(model, request);
-  }
-}
 
 int run(const Options& given) {
   ProgressLine progress;

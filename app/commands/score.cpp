@@ -62,24 +62,15 @@ std::vector<Row> score_plans(LiveScorer& scorer, const std::vector<Plan>& plans,
 }
 
 Json json_of(const Row& row) {
-  const ScoreRow& s = row.score;
   Json budgets = Json::array();
   for (const LayerChoice& layer : row.layers) {
     budgets.push_back(layer.budget ? Json(*layer.budget) : Json());
   }
-  return {{"plan", s.plan},
-          {"budgets", budgets},
-          {"query", to_string(row.query)},
-          {"control", row.control},
-          {"recall", json_of(s.recall)},
-          {"answer_nll", json_of(s.answer_nll)},
-          {"kl_to_full", json_of(s.kl_to_full)},
-          {"top1_agreement", json_of(s.top1_agreement)},
-          {"kept_mass", json_of(s.kept_mass)},
-          {"kept_mass_by_layer", s.kept_mass_by_layer},
-          {"kv_bytes", s.kv_bytes},
-          {"kv_bytes_planned", s.kv_bytes_planned},
-          {"rescore_ms", s.rescore_ms}};
+  Json json = score_json(row.score);
+  json["budgets"] = budgets;
+  json["query"] = to_string(row.query);
+  json["control"] = row.control;
+  return json;
 }
 
 Table table_of(const std::vector<Row>& rows) {

@@ -71,6 +71,19 @@ Json json_of(const Estimate& estimate) {
       {"value", estimate.value}, {"low", estimate.low}, {"high", estimate.high}, {"n", estimate.n}};
 }
 
+Json score_json(const ScoreRow& s) {
+  return {{"plan", s.plan},
+          {"recall", json_of(s.recall)},
+          {"answer_nll", json_of(s.answer_nll)},
+          {"kl_to_full", json_of(s.kl_to_full)},
+          {"top1_agreement", json_of(s.top1_agreement)},
+          {"kept_mass", json_of(s.kept_mass)},
+          {"kept_mass_by_layer", s.kept_mass_by_layer},
+          {"kv_bytes", s.kv_bytes},
+          {"kv_bytes_planned", s.kv_bytes_planned},
+          {"rescore_ms", s.rescore_ms}};
+}
+
 void print_json(const Json& object) {
   std::cout << object.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/files.h"
-#include "core/score/stats.h"
+#include "core/score/scores.h"
 
 namespace polykv {
 
@@ -27,6 +27,7 @@ std::string fixed(double value, int digits);
 std::string with_interval(const Estimate& estimate, int digits);
 
 Json json_of(const Estimate& estimate);  // {"value", "low", "high", "n"}; infinite = null
+Json score_json(const ScoreRow& row);    // every score of cli.md's `score` rows
 // The object on one line of standard output; text that is not UTF-8 gets replacement characters.
 void print_json(const Json& object);
 

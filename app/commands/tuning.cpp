@@ -57,19 +57,6 @@ std::vector<bool> locks_option(const Options& given, int layers) {
   return locked;
 }
 
-Json score_json(const ScoreRow& s) {
-  return {{"plan", s.plan},
-          {"recall", json_of(s.recall)},
-          {"answer_nll", json_of(s.answer_nll)},
-          {"kl_to_full", json_of(s.kl_to_full)},
-          {"top1_agreement", json_of(s.top1_agreement)},
-          {"kept_mass", json_of(s.kept_mass)},
-          {"kept_mass_by_layer", s.kept_mass_by_layer},
-          {"kv_bytes", s.kv_bytes},
-          {"kv_bytes_planned", s.kv_bytes_planned},
-          {"rescore_ms", s.rescore_ms}};
-}
-
 Json plan_object(const Plan& plan, const PlanTarget& target) {
   return Json::parse(plan_json(plan, target));
 }

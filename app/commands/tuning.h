@@ -32,7 +32,6 @@ Calibration read_calibration_of(const std::string& path, const Model& model);
 // "0,3": one flag per layer.
 std::vector<bool> locks_option(const Options& given, int layers);
 
-Json score_json(const ScoreRow& row);
 Json plan_object(const Plan& plan, const PlanTarget& target);
 // A table and its JSON: every row with its gap_recovered.
 Table comparison_table(const Comparison& comparison);

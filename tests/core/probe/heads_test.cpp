@@ -10,6 +10,7 @@
 #include "core/probe/head_mask.h"
 #include "core/probe/needle.h"
 #include "core/score/live_scorer.h"
+#include "tests/support/embedded.h"
 #include "tests/support/goldens.h"
 #undef CHECK  // torch has a macro of this name, which would abort the program
 #include <catch2/catch.hpp>
@@ -17,18 +18,6 @@
 using namespace polykv;
 
 namespace {
-
-std::shared_ptr<const Model> tiny() {
-  static const auto model = Model::open(std::string(POLYKV_SOURCE) + "/assets/tiny-needle");
-  return model;
-}
-
-std::vector<Case> small_cases(int n) {
-  NeedleSettings like;
-  like.context_tokens = 160;
-  like.keys = 2;
-  return make_needle_cases(n, like, tiny()->tokenizer());
-}
 
 std::vector<int> prompt_of(const Case& c) {
   std::vector<int> ids = c.context;
@@ -111,7 +100,7 @@ TEST_CASE("Head scores are the attention of the steps that predicted the answer"
 }
 
 TEST_CASE("The embedded model's heads that read the needle lead their layer") {
-  const HeadList list = find_heads(*tiny(), small_cases(10), {});
+  const HeadList list = find_heads(*tiny(), short_cases(10), {});
   CHECK(list.n + list.rejected == 10);
   REQUIRE(list.n >= 5);
   CHECK(list.few_samples());
@@ -125,7 +114,7 @@ TEST_CASE("The embedded model's heads that read the needle lead their layer") {
 }
 
 TEST_CASE("Only right answers count, and the scorer says which are") {
-  std::vector<Case> cases = small_cases(2);
+  std::vector<Case> cases = short_cases(2);
   cases[0].answer.back() =
       cases[0].answer.back() == cases[0].answer[1] ? cases[0].answer[2] : cases[0].answer[1];
   const HeadList one = find_heads(*tiny(), cases, {});
@@ -149,11 +138,11 @@ TEST_CASE("Only right answers count, and the scorer says which are") {
 }
 
 TEST_CASE("A case without needle or with the needle elsewhere is refused by number") {
-  std::vector<Case> cases = small_cases(3);
+  std::vector<Case> cases = short_cases(3);
   cases[1].needles.clear();
   CHECK_THAT(error_of(cases, ErrorKind::input),
              Catch::Contains("set.jsonl case 2") && Catch::Contains("needles"));
-  cases = small_cases(3);
+  cases = short_cases(3);
   cases[2].depth = 0;
   CHECK_THAT(error_of(cases, ErrorKind::input),
              Catch::Contains("set.jsonl case 3") && Catch::Contains("depth"));
@@ -191,7 +180,7 @@ TEST_CASE("A windowed layer scores only what its queries see") {
 }
 
 TEST_CASE("No mask gives the full cache's scores") {
-  const std::vector<Case> cases = small_cases(6);
+  const std::vector<Case> cases = short_cases(6);
   const MaskScore none = score_masks(*tiny(), cases, {{}})[0];
   LiveScorer scorer(tiny());
   scorer.set_cases(cases);
@@ -207,7 +196,7 @@ TEST_CASE("A masked head attends evenly while the answer is fed, and not before"
   const Decoder& decoder = tiny()->decoder();
   const ModelShape& s = tiny()->shape();
   const int layer = s.layers - 1, d = s.head_dim;  // nothing above it: the rest stays what it was
-  Case c = small_cases(1)[0];
+  Case c = short_cases(1)[0];
   std::rotate(c.answer.begin(), c.answer.begin() + 2, c.answer.end());  // wrong: nll far from 0
   std::vector<int> ids = prompt_of(c);
   const int prompt = static_cast<int>(ids.size());
@@ -237,7 +226,7 @@ TEST_CASE("A masked head attends evenly while the answer is fed, and not before"
 
 TEST_CASE("Random masks are as large as the chosen ones, apart from them and set by the seed") {
   const std::vector<HeadMask> chosen = {{{1, 4}, {1, 5}, {1, 6}}, {{1, 6}, {2, 7}, {2, 6}}};
-  const std::vector<Case> cases = small_cases(2);
+  const std::vector<Case> cases = short_cases(2);
   const MaskEffect effect = mask_effect(*tiny(), cases, chosen, 3, 4);
   REQUIRE(effect.chosen.size() == 2);
   REQUIRE(effect.drawn.size() == 4);

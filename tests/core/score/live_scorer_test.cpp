@@ -11,24 +11,13 @@
 #include "core/files.h"
 #include "core/policies/policy.h"
 #include "core/probe/needle.h"
+#include "tests/support/embedded.h"
 #include "tests/support/goldens.h"
 #include "tests/support/scratch.h"
 
 using namespace polykv;
 
 namespace {
-
-std::shared_ptr<const Model> tiny() {
-  static const auto model = Model::open(std::string(POLYKV_SOURCE) + "/assets/tiny-needle");
-  return model;
-}
-
-std::vector<Case> small_cases(int n) {
-  NeedleSettings like;
-  like.context_tokens = 160;
-  like.keys = 2;
-  return make_needle_cases(n, like, tiny()->tokenizer());
-}
 
 Plan start_plan() {
   return uniform_plan("snapkv", 40, tiny()->shape().layers, QueryVisibility::agnostic);
@@ -50,7 +39,7 @@ void check_against_scratch(LiveScorer& scorer, const Plan& plan, int case_index)
 
 TEST_CASE("200 random edits each give the logits of a run from scratch") {
   LiveScorer scorer(tiny());
-  std::vector<std::vector<Case>> sets = {small_cases(3), small_cases(1)};
+  std::vector<std::vector<Case>> sets = {short_cases(3), short_cases(1)};
   scorer.set_cases(sets[0]);
   std::mt19937 random(7);
   const auto below = [&](int n) { return static_cast<int>(random() % n); };
@@ -110,7 +99,7 @@ TEST_CASE("200 random edits each give the logits of a run from scratch") {
 
 TEST_CASE("a rescore starts at the first changed layer and not at all when nothing changed") {
   LiveScorer scorer(tiny());
-  scorer.set_cases(small_cases(2));
+  scorer.set_cases(short_cases(2));
   Plan plan = start_plan();
   scorer.score(plan);
   CHECK(scorer.first_layer_run() == 0);
@@ -123,7 +112,7 @@ TEST_CASE("a rescore starts at the first changed layer and not at all when nothi
 
 TEST_CASE("a plan that evicts while decoding scores what its answer logits from scratch say") {
   LiveScorer scorer(tiny());
-  scorer.set_cases(small_cases(3));
+  scorer.set_cases(short_cases(3));
   std::mt19937 random(11);
   const auto below = [&](int n) { return static_cast<int>(random() % n); };
   std::vector<std::string> decoding;
@@ -147,7 +136,7 @@ TEST_CASE("a plan that evicts while decoding scores what its answer logits from 
 
 TEST_CASE("the first answer token does not depend on a decode policy, later ones do") {
   LiveScorer scorer(tiny());
-  scorer.set_cases(small_cases(2));
+  scorer.set_cases(short_cases(2));
   Plan plan = start_plan();
   scorer.score(plan);
   const std::vector<float> kept = scorer.answer_logits(0);
@@ -165,7 +154,7 @@ TEST_CASE("the first answer token does not depend on a decode policy, later ones
 
 TEST_CASE("recall, NLL, KL and top-1 agreement are what the logits say") {
   LiveScorer scorer(tiny());
-  scorer.set_cases(small_cases(4));
+  scorer.set_cases(short_cases(4));
   const Plan full =
       uniform_plan("full", std::nullopt, tiny()->shape().layers, QueryVisibility::agnostic);
   Plan plan = start_plan();
@@ -213,7 +202,7 @@ TEST_CASE("recall, NLL, KL and top-1 agreement are what the logits say") {
 
 TEST_CASE("kept mass is one minus the attention rows' mass on evicted tokens") {
   LiveScorer scorer(tiny());
-  scorer.set_cases(small_cases(1));
+  scorer.set_cases(short_cases(1));
   const Plan plan = start_plan();
   const ScoreRow row = scorer.score(plan);
   const std::vector<KeptLayer> kept = scorer.kept(0);
@@ -238,7 +227,7 @@ TEST_CASE("kept mass is one minus the attention rows' mass on evicted tokens") {
 
 TEST_CASE("heatmap rows are probabilities that never look ahead") {
   LiveScorer scorer(tiny());
-  scorer.set_cases(small_cases(1));
+  scorer.set_cases(short_cases(1));
   const HeatTile tile = scorer.heat(0, 2, 5);
   const Case& c = scorer.cases()[0];
   CHECK(tile.rows == static_cast<int>(c.question.size() + c.answer.size()) - 1);
@@ -255,7 +244,7 @@ TEST_CASE("heatmap rows are probabilities that never look ahead") {
 
 TEST_CASE("the proxy's kept mass equals the exact one") {
   LiveScorer scorer(tiny());
-  scorer.set_cases(small_cases(3));
+  scorer.set_cases(short_cases(3));
   for (const QueryVisibility query : {QueryVisibility::agnostic, QueryVisibility::aware}) {
     Plan plan = start_plan();
     plan.query = query;
@@ -270,7 +259,7 @@ TEST_CASE("the proxy's kept mass equals the exact one") {
 
 TEST_CASE("a right answer by teacher forcing is the greedy answer") {
   LiveScorer scorer(tiny());
-  scorer.set_cases(small_cases(4));
+  scorer.set_cases(short_cases(4));
   for (const int budget : {20, 60, 150}) {
     const Plan plan =
         uniform_plan("snapkv", budget, tiny()->shape().layers, QueryVisibility::agnostic);
@@ -290,7 +279,7 @@ TEST_CASE("a right answer by teacher forcing is the greedy answer") {
 
 TEST_CASE("a plan for another layer count or with a policy of another phase changes nothing") {
   LiveScorer scorer(tiny());
-  scorer.set_cases(small_cases(1));
+  scorer.set_cases(short_cases(1));
   const ScoreRow before = scorer.score(start_plan());
   CHECK_THROWS_WITH(scorer.score(uniform_plan("snapkv", 8, 4, QueryVisibility::agnostic)),
                     Catch::Contains("4 layers") && Catch::Contains("has 6"));
@@ -302,12 +291,12 @@ TEST_CASE("a plan for another layer count or with a policy of another phase chan
 
 TEST_CASE("a case set that cannot run is refused and the old one stays") {
   LiveScorer scorer(tiny());
-  scorer.set_cases(small_cases(2));
-  Case empty = small_cases(1)[0];
+  scorer.set_cases(short_cases(2));
+  Case empty = short_cases(1)[0];
   empty.context.clear();
   CHECK_THROWS_WITH(scorer.set_cases({empty}),
                     Catch::Contains("context") && Catch::Contains("empty"));
-  Case longer = small_cases(1)[0];
+  Case longer = short_cases(1)[0];
   longer.context.assign(5000, 7);
   CHECK_THROWS_WITH(scorer.set_cases({longer}), Catch::Contains("2048"));
   CHECK(scorer.cases().size() == 2);
@@ -328,7 +317,7 @@ TEST_CASE("a plan's file of trained numbers that changed on disk gives the new f
   const std::string path = write(1.0);
   for (LayerChoice& choice : plan.of(Phase::prefill)) choice = {"qfilter", 40, {{"file", path}}};
   LiveScorer scorer(tiny());
-  scorer.set_cases(small_cases(1));
+  scorer.set_cases(short_cases(1));
   scorer.score(plan);
   const std::vector<KeptLayer> before = scorer.kept(0);
   write(-1.0);  // another size
@@ -342,7 +331,7 @@ TEST_CASE("a plan's file of trained numbers that changed on disk gives the new f
 
 TEST_CASE("a plan whose file is missing is refused by name and leaves the last results") {
   LiveScorer scorer(tiny());
-  scorer.set_cases(small_cases(2));
+  scorer.set_cases(short_cases(2));
   const ScoreRow before = scorer.score(start_plan());
   Plan plan = start_plan();
   plan.of(Phase::prefill)[1].budget = 20;
@@ -359,7 +348,7 @@ TEST_CASE("a plan whose file is missing is refused by name and leaves the last r
   };
   const std::vector<CaseResult> kept = scorer.results();
   LiveScorer fresh(tiny());
-  fresh.set_cases(small_cases(2));
+  fresh.set_cases(short_cases(2));
   fresh.score(start_plan());
   for (int c = 0; c < 2; ++c) CHECK(same(kept[c], fresh.results()[c]));
   CHECK(scorer.score(start_plan()).answer_nll.value == before.answer_nll.value);

@@ -7,15 +7,11 @@
 #include "core/error.h"
 #include "core/probe/needle.h"
 #include "core/tune/comparison.h"
+#include "tests/support/embedded.h"
 
 using namespace polykv;
 
 namespace {
-
-std::shared_ptr<const Model> tiny() {
-  static const auto model = Model::open(std::string(POLYKV_SOURCE) + "/assets/tiny-needle");
-  return model;
-}
 
 // snapkv, keydiff, keydiff, full, tova with a parameter, snapkv; budgets 10, 11, ...
 Plan mixed_plan() {

@@ -9,24 +9,13 @@
 #include "core/probe/needle.h"
 #include "core/score/live_scorer.h"
 #include "tests/core/signals/signal_cases.h"
+#include "tests/support/embedded.h"
 #undef CHECK  // torch has a macro of this name, which would abort the program
 #include <catch2/catch.hpp>
 
 using namespace polykv;
 
 namespace {
-
-std::shared_ptr<const Model> tiny() {
-  static const auto model = Model::open(std::string(POLYKV_SOURCE) + "/assets/tiny-needle");
-  return model;
-}
-
-std::vector<Case> small_cases(int n) {
-  NeedleSettings like;
-  like.context_tokens = 160;
-  like.keys = 2;
-  return make_needle_cases(n, like, tiny()->tokenizer());
-}
 
 CalibrationSettings settings_of(QueryVisibility query, std::vector<std::string> policies) {
   CalibrationSettings settings;
@@ -112,7 +101,7 @@ Expected plain_disturbance(const Model& model, const CaseState& state, int layer
 
 TEST_CASE("a cell's NLL and recall are those of a plan that cuts only this layer in this phase") {
   for (const QueryVisibility query : {QueryVisibility::agnostic, QueryVisibility::aware}) {
-    const std::vector<Case> cases = small_cases(2);
+    const std::vector<Case> cases = short_cases(2);
     const Calibration c = calibrated(cases, settings_of(query, usual_policies(*tiny())));
     REQUIRE(c.complete());
     LiveScorer scorer(tiny());
@@ -140,7 +129,7 @@ TEST_CASE("a cell's NLL and recall are those of a plan that cuts only this layer
 TEST_CASE("cosine, eviction error and kept mass of a prefill cut follow their definitions") {
   const at::InferenceMode guard;
   for (const QueryVisibility query : {QueryVisibility::agnostic, QueryVisibility::aware}) {
-    const std::vector<Case> cases = small_cases(1);
+    const std::vector<Case> cases = short_cases(1);
     const Calibration c = calibrated(cases, settings_of(query, {"snapkv", "keydiff", "adakv"}));
     const CaseState state = prefill_case(tiny()->decoder(), cases[0], nullptr);
     LiveScorer scorer(tiny());
@@ -167,7 +156,7 @@ TEST_CASE("cosine, eviction error and kept mass of a prefill cut follow their de
 
 TEST_CASE("a decode cell sees what sink and recent leave after every answer token") {
   const at::InferenceMode guard;
-  const std::vector<Case> cases = small_cases(1);
+  const std::vector<Case> cases = short_cases(1);
   const Calibration c =
       calibrated(cases, settings_of(QueryVisibility::agnostic, {"streaming_llm"}));
   const CaseState state = prefill_case(tiny()->decoder(), cases[0], nullptr);
@@ -190,7 +179,7 @@ TEST_CASE("a decode cell sees what sink and recent leave after every answer toke
 }
 
 TEST_CASE("a calibration that was cancelled goes on to the same numbers") {
-  const std::vector<Case> cases = small_cases(3);
+  const std::vector<Case> cases = short_cases(3);
   const CalibrationSettings settings =
       settings_of(QueryVisibility::agnostic, {"snapkv", "keydiff"});
   const Calibration whole = calibrated(cases, settings);
@@ -210,7 +199,7 @@ TEST_CASE("a calibration that was cancelled goes on to the same numbers") {
 }
 
 TEST_CASE("shards of a calibration merge to the file of a single run") {
-  const std::vector<Case> cases = small_cases(5);
+  const std::vector<Case> cases = short_cases(5);
   const CalibrationSettings settings = settings_of(QueryVisibility::aware, {"snapkv", "tova"});
   const std::string whole = calibration_json(calibrated(cases, settings));
   std::vector<Calibration> parts;
@@ -220,7 +209,7 @@ TEST_CASE("shards of a calibration merge to the file of a single run") {
 }
 
 TEST_CASE("policies that cannot be calibrated are refused by name") {
-  const std::vector<Case> cases = small_cases(1);
+  const std::vector<Case> cases = short_cases(1);
   const auto refused = [&](const std::string& policy, const std::string& why) {
     REQUIRE_THROWS_WITH(
         plan_calibration(*tiny(), cases, settings_of(QueryVisibility::agnostic, {policy})),

@@ -5,15 +5,11 @@
 
 #include "core/error.h"
 #include "core/probe/needle.h"
+#include "tests/support/embedded.h"
 
 using namespace polykv;
 
 namespace {
-
-std::shared_ptr<const Model> tiny() {
-  static const auto model = Model::open(std::string(POLYKV_SOURCE) + "/assets/tiny-needle");
-  return model;
-}
 
 LiveScorer& scorer() {
   static LiveScorer* one = [] {
