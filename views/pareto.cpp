@@ -11,7 +11,8 @@ namespace polykv {
 namespace {
 
 float radius_of(const Theme& t, ParetoKind kind) {
-  return (kind == ParetoKind::current ? 6.5f : 3.6f) * t.scale;
+  const float radius = kind == ParetoKind::current ? 6.5f : kind == ParetoKind::found ? 2.2f : 3.6f;
+  return radius * t.scale;
 }
 
 std::string kib_text(double kib) {
@@ -167,6 +168,7 @@ void draw_pareto(Frame& f, Rect area) {
                                      format_count(p.n) + ", 95% interval " +
                                      format_number(p.low, 2) + " to " + format_number(p.high, 2),
                                  kib_text(p.kib) + " KiB kept"};
+    if (p.kind == ParetoKind::found) tip.push_back("found by the search, on its half of the cases");
     if (p.kind == ParetoKind::control) tip.push_back("control at the same total");
     if (p.kind == ParetoKind::current && model.stale) tip.push_back("not of the plan in hand");
     draw_tooltip(t, tip);

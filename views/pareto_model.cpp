@@ -27,14 +27,19 @@ bool overlap(const Rect& a, const Rect& b) {
 
 ParetoModel condense_pareto(const Snapshot& now, const Ui& ui) {
   ParetoModel out;
-  // A search scores its plans on half of the cases: they are not put beside points of all.
-  const bool searching = now.search && now.search->running && now.work.kind == Work::tuning;
-  out.stamp = searching ? "the search's half: see Tune" : "recall against KV bytes";
+  out.stamp = "recall against KV bytes";
   if (!now.scored) {
     out.empty = "No runs yet. The first score makes a point.";
     return out;
   }
   out.stale = ui.pill != Pill::exact && ui.pill != Pill::none;
+  // A search scores its plans on half of the cases: they grow beside the others, but make no front
+  // with points of all cases.
+  if (now.search && !now.search->result.steps.empty()) {
+    for (const SearchStep& step : now.search->result.steps)
+      add_point(out, ParetoKind::found, step.score, step.edit);
+    out.stamp = "small: search half, n = " + std::to_string(now.search->search_cases);
+  }
   for (const ScoreRow& run : now.runs)
     if (!same_result(run, now.score)) add_point(out, ParetoKind::run, run, run.plan);
   for (const ScoreRow& control : now.controls)
@@ -51,6 +56,7 @@ ParetoModel condense_pareto(const Snapshot& now, const Ui& ui) {
   // that cost less.
   std::vector<int> order(out.points.size());
   std::iota(order.begin(), order.end(), 0);
+  std::erase_if(order, [&](int i) { return out.points[i].kind == ParetoKind::found; });
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
     const ParetoPoint &p = out.points[a], &q = out.points[b];
     return p.kib != q.kib ? p.kib < q.kib : p.recall > q.recall;

@@ -7,7 +7,8 @@
 
 namespace polykv {
 
-enum class ParetoKind { run, control, full, current };
+// found: accepted by the search, scored on its half of the cases.
+enum class ParetoKind { found, run, control, full, current };
 
 struct ParetoPoint {
   ParetoKind kind = ParetoKind::run;
@@ -18,10 +19,10 @@ struct ParetoPoint {
 
 struct ParetoModel {
   std::string empty;
-  std::string stamp;                 // what the axes are; where a running search is shown
+  std::string stamp;                 // what the axes are; what the small rings are
   bool stale = false;                // the current point is not of the plan in hand
-  std::vector<ParetoPoint> points;   // runs first, the current one last, as they are drawn
-  std::vector<int> front;            // indices of the points nothing beats, by KiB ascending
+  std::vector<ParetoPoint> points;   // found ones first, the current one last, as drawn
+  std::vector<int> front;            // indices of the points nothing beats, by KiB; none found
   double low_kib = 1, high_kib = 2;  // ends of the x axis
   std::vector<double> ticks;         // KiB worth a number, the most important first
 };

@@ -56,6 +56,29 @@ TEST_CASE("the front holds exactly the points that no other point beats") {
   }
 }
 
+TEST_CASE("plans that a search found stand beside the others and make no front") {
+  Snapshot now = fake_snapshot(Fake::full, fake_plan());
+  const ParetoModel before = model_of(now);
+  auto search = std::make_shared<SearchAnswer>();
+  search->search_cases = 8;
+  for (int i = 0; i < 3; ++i) {
+    SearchStep step;
+    step.edit = "step " + std::to_string(i);
+    step.score = now.score;
+    step.score.recall = wilson(5 + i, 8);
+    search->result.steps.push_back(step);
+  }
+  now.search = search;
+  const ParetoModel after = model_of(now);
+  REQUIRE(after.points.size() == before.points.size() + 3);
+  CHECK(after.front.size() == before.front.size());
+  for (const int i : after.front) CHECK(after.points[i].kind != ParetoKind::found);
+  CHECK(after.points[2].plan == "step 2");
+  CHECK(after.points[2].recall == 7.0 / 8);
+  CHECK(after.points.back().kind == ParetoKind::current);
+  CHECK(after.stamp == "small: search half, n = 8");
+}
+
 TEST_CASE("more KiB never lies further left and every point lies on the axis") {
   const ParetoModel model = model_of(fake_snapshot(Fake::full, fake_plan()));
   for (const ParetoPoint& p : model.points) {
