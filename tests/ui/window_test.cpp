@@ -205,6 +205,7 @@ TEST_CASE(
   window.click(first["places"]["params.chip"]);
   const Json open = window.wait_for(
       "the popover", [](const Json& j) { return j["places"].contains("param.window"); });
+  window.let_popup_open();
   const Json slider = open["places"]["param.window"];
   const double y = slider[1].get<double>() + slider[3].get<double>() / 2;
   const double x = slider[0].get<double>() + slider[2].get<double>() * 0.3;
@@ -240,6 +241,7 @@ TEST_CASE(
   const Json menu = window.wait_for("the menu of policies", [](const Json& j) {
     return j["places"].contains("band policy.tova");
   });
+  window.let_popup_open();
   window.click(menu["places"]["band policy.tova"]);
   const Json capped = window.wait_exact(first["scored_edit"]);
   const auto cap_of = [](const Json& j) { return j["plan"]["decode"]["layers"][1]["budget"]; };
