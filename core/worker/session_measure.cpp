@@ -63,13 +63,8 @@ void Session::measure_signal(const MeasureSignal& command, const CancelFlag* can
   settings.query = command.query;
   const Progress report = s.progress(Work::measuring);
   s.work(Work::measuring, 0, "measuring " + command.source);
-  if (command.source == "attention") {
-    answer->signal = measure_attention(*s.model, s.scorer->cases(), settings, report, cancel);
-  } else {
-    answer->signal = Signal(
-        measure_signals(*s.model, s.scorer->cases(), {command.source}, settings, report, cancel)[0]
-            .mean);
-  }
+  answer->signal =
+      polykv::measure_signal(*s.model, s.scorer->cases(), command.source, settings, report, cancel);
   s.now.signal = std::move(answer);
   s.show();
 }
