@@ -1,6 +1,7 @@
 // The search as it grows, its report, and the audit's histogram.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "views/scores_model.h"
 #include "views/tune_model.h"
@@ -212,8 +213,9 @@ void fill_audit(AuditView& view, const AuditAnswer& answer, bool by_recall) {
     view.marks.push_back(
         mark_of(AxisMark::Kind::plan, "this plan", by_recall ? own.recall : own.answer_nll));
   }
+  bool own_row = true;  // the first plan is the audited one, the others are a calibration's routes
   for (const ComparisonRow& row : answer.controls.rows) {
-    if (row.role == Role::plan) continue;
+    if (row.role == Role::plan && std::exchange(own_row, false)) continue;
     const bool single = row.role == Role::best_single;
     view.marks.push_back(mark_of(single ? AxisMark::Kind::single : kind_of(row.plan.name),
                                  report_name(row), value(row.score)));

@@ -102,6 +102,11 @@ SearchAnswer fake_search() {
 }
 
 // The plan at 0.5 nats among 100 placements: three better, ninety-seven worse.
+Snapshot with_audit(Snapshot now, const AuditAnswer& answer) {
+  now.audit = std::make_shared<AuditAnswer>(answer);
+  return now;
+}
+
 AuditAnswer fake_audit() {
   AuditAnswer answer;
   answer.running = false;
@@ -498,6 +503,23 @@ TEST_CASE("the audit's histogram counts every placement, and its rank is in word
   CHECK(view.marks[0].at == Approx(view.bins_low + share * (view.bins_high - view.bins_low)));
   for (const AxisMark& mark : view.marks) CHECK(mark.off == (mark.name == "random" ? 1 : 0));
   CHECK(view.stamp.find("not the plan in hand") == std::string::npos);
+}
+
+TEST_CASE("a calibration's routes are marked beside the audited plan, which is marked once") {
+  Snapshot now = fake_snapshot(Fake::full, fake_plan());
+  AuditAnswer answer = fake_audit();
+  for (const char* name : {"mixed-64", "route-cosine", "inverse-route-cosine"}) {
+    ComparisonRow row;
+    row.plan.name = name;
+    row.score.answer_nll = mean_with_t({0.5, 0.6});
+    answer.controls.rows.push_back(row);
+  }
+  const std::size_t before =
+      condense_audit(with_audit(now, fake_audit()), fake_ui(fake_plan())).marks.size();
+  const AuditView view = condense_audit(with_audit(now, answer), fake_ui(fake_plan()));
+  REQUIRE(view.marks.size() == before + 2);
+  CHECK(view.marks[before].name == "route-cosine");
+  CHECK(view.marks[before + 1].name == "inverse-route-cosine");
 }
 
 TEST_CASE("an audit of another plan says so, one of a single policy cannot start") {
