@@ -7,11 +7,20 @@
 
 namespace polykv {
 
+namespace {
+
+constexpr int kMostParts = 1'000'000;
+
+bool valid(const Shard& shard) {
+  return shard.of >= 1 && shard.of <= kMostParts && shard.index >= 1 && shard.index <= shard.of;
+}
+
+}  // namespace
+
 Shard parse_shard(const std::string& text) {
   Shard shard;
   char rest = 0;
-  if (std::sscanf(text.c_str(), "%d/%d%c", &shard.index, &shard.of, &rest) != 2 || shard.of < 1 ||
-      shard.of > 1'000'000 || shard.index < 1 || shard.index > shard.of) {
+  if (std::sscanf(text.c_str(), "%d/%d%c", &shard.index, &shard.of, &rest) != 2 || !valid(shard)) {
     throw Error(ErrorKind::usage, "--shard: expected i/n with 1 <= i <= n, not '" + text + "'");
   }
   return shard;
@@ -27,7 +36,7 @@ Shard shard_from(const Json& json, const std::string& origin) {
   if (whole("index") && whole("of")) {
     shard.index = json["index"].get<int>();
     shard.of = json["of"].get<int>();
-    if (shard.of >= 1 && shard.index >= 1 && shard.index <= shard.of) return shard;
+    if (valid(shard)) return shard;
   }
   fail_input(origin, "shard", "expected {\"index\": i, \"of\": n} with 1 <= i <= n");
 }

@@ -11,9 +11,11 @@ Json merge_needle_rows(const std::vector<Json>& parts, const std::vector<std::st
   std::vector<Shard> shards;
   std::vector<Json> rows;
   for (std::size_t p = 0; p < parts.size(); ++p) {
+    if (!parts[p].is_object()) fail_input(paths[p], "", "expected a JSON object");
     for (const char* key : {"settings", "row_count", "shard", "rows"}) {
       if (!parts[p].contains(key)) fail_input(paths[p], key, "is missing");
     }
+    if (!parts[p].is_object()) fail_input(paths[p], "", "expected a JSON object");
     for (const char* key : {"settings", "row_count"}) {
       if (parts[p][key] != parts[0][key]) {
         fail_input(paths[p], key, "is not that of " + paths[0]);

@@ -249,9 +249,11 @@ Audit parse_audit(const Json& json, const std::string& origin) {
   if (!scores.is_array()) fields.fail("scores", "expected a list");
   for (const Json& each : scores) {
     const auto number = [&](const char* key) {
-      return each.is_object() && each.contains(key) && each[key].is_number();
+      return each.is_object() && each.contains(key) && each[key].is_number() &&
+             std::isfinite(each[key].get<double>());
     };
-    if (!number("index") || !number("recall") || !number("answer_nll")) {
+    if (!number("index") || !each["index"].is_number_integer() || !number("recall") ||
+        !number("answer_nll")) {
       fields.fail("scores", "expected {\"index\", \"recall\", \"answer_nll\"} in each entry");
     }
     const AuditScore score{each["index"].get<int>(), each["recall"].get<double>(),

@@ -90,10 +90,11 @@ CaseCalibration parse_case(const Json& json, const Calibration& c, const std::st
     one.signals.push_back(numbers_of(signals.at(id), c.layers, origin, where + "signals." + id));
   }
   const JsonFields cells(fields.at("cells"), origin, where + "cells.");
-  one.cells.resize(static_cast<std::size_t>(c.layers) * c.columns.size());
+  const std::size_t count = static_cast<std::size_t>(c.layers) * c.columns.size();
   for (const CellMeasure& measure : measures()) {
     const std::vector<double> numbers =
-        numbers_of(cells.at(measure.id), one.cells.size(), origin, where + "cells." + measure.id);
+        numbers_of(cells.at(measure.id), count, origin, where + "cells." + measure.id);
+    one.cells.resize(count);  // now that the file has as many
     for (std::size_t i = 0; i < numbers.size(); ++i) one.cells[i].*measure.value = numbers[i];
   }
   return one;

@@ -8,6 +8,7 @@
 #include "core/probe/needle.h"
 #include "core/tune/comparison.h"
 #include "tests/support/embedded.h"
+#include "tests/support/json_damage.h"
 
 using namespace polykv;
 
@@ -127,6 +128,16 @@ TEST_CASE("an audit in two parts merges to the file of a single run") {
   other.seed = 77;
   CHECK_THROWS_WITH(merge_audits({parts[0], other}, {"a", "b"}),
                     Catch::Contains("b") && Catch::Contains("does not belong"));
+}
+
+TEST_CASE("no damage of one value of an audit file does more than an input error") {
+  Audit audit = made_audit({1, 2, 3, 4});
+  audit.plan_fingerprint = "print";
+  const int refused = refused_damages(audit_json(audit), [](const Json& bad) {
+    const Audit read = parse_audit(bad, "audit.json");
+    audit_json(merge_audits({read}, {"audit.json"}));
+  });
+  CHECK(refused > 150);
 }
 
 TEST_CASE(

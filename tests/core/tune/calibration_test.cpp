@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "tests/core/tune/made_calibration.h"
+#include "tests/support/json_damage.h"
 
 using namespace polykv;
 
@@ -70,6 +71,16 @@ TEST_CASE("a calibration file of the wrong shape is refused with its key") {
   refused([](Json& j) { j["cases"][0]["cells"]["cosine"][0] = "x"; }, "cases[0].cells.cosine");
   refused([](Json& j) { j["cases"][0]["signals"].erase("entropy"); }, "entropy");
   REQUIRE_THROWS_WITH(parse_calibration("{\"format\":", "cal.json"), Catch::Contains("cal.json"));
+}
+
+TEST_CASE("no damage of one value of a calibration file does more than an input error") {
+  const Json good = Json::parse(calibration_json(made_calibration()));
+  const int refused = refused_damages(good, [](const Json& bad) {
+    const Calibration read = parse_calibration(bad.dump(), "cal.json");
+    if (!read.cases.empty()) calibration_json(read);
+    merge_calibrations({read}, {"cal.json"});
+  });
+  CHECK(refused > 500);
 }
 
 TEST_CASE("parts that do not make a whole are refused by file") {
