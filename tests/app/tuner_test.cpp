@@ -8,6 +8,8 @@ using namespace polykv;
 
 namespace {
 
+const std::string kMixed = std::string("--plan '") + POLYKV_SOURCE + "/plans/mixed-64.json' ";
+
 // Four short cases of the embedded model.
 const std::string& case_file() {
   static const ScratchFolder folder;
@@ -77,7 +79,7 @@ TEST_CASE("calibrate, route, tune and audit go from cases to a plan") {
   CHECK(roles == std::set<std::string>{"full", "control", "best single", "plan"});
   CHECK(found.contains("gap_recovered"));
 
-  const Json audit = ran_json("audit --plan plans/mixed-64.json --cases " + case_file() +
+  const Json audit = ran_json("audit " + kMixed + "--cases " + case_file() +
                               " --permutations 5 --calibration " + cal);
   CHECK(audit["of"] == 6);
   CHECK(audit["rank"].get<int>() >= 1);
@@ -103,8 +105,7 @@ TEST_CASE("parts run by --shard merge to what a single run writes") {
     check_refused("merge " + one + " " + one, 3, "same part");
   };
   merged(calibrate(""), "cal");
-  merged("audit --plan plans/mixed-64.json --permutations 5 --cases " + case_file() + " --out ",
-         "audit");
+  merged("audit " + kMixed + "--permutations 5 --cases " + case_file() + " --out ", "audit");
   merged("needle --plan snapkv:40 --lengths 150,200 --depths 0,0.5,1 --out ", "needle");
 }
 
@@ -187,7 +188,7 @@ TEST_CASE("the tuner's words refuse what makes no sense, in one sentence") {
   check_refused("tune --plan snapkv:24 --evaluations 3 --objective nil", 2, "'nll'");
   check_refused("tune --plan snapkv:24 --evaluations 3 --total 2", 2, "--total");
   check_refused("audit --plan snapkv:24", 3, "one policy");
-  check_refused("audit --plan plans/mixed-64.json --permutations 0", 2, "--permutations");
+  check_refused("audit " + kMixed + "--permutations 0", 2, "--permutations");
   check_refused("merge", 2, "FILE... is missing");
   check_refused("merge " + bad, 3, "does not come in parts");
 }
