@@ -20,7 +20,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kTimedCases = 3;  // full evaluations that are timed
+constexpr std::size_t kTimedCases = 8;  // most full evaluations that are timed
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -45,13 +45,13 @@ void check_policy(const Model& model, const std::string& id) {
 }
 
 // One case through the full cache from scratch: prompt, question and answer.
-double full_evaluation_seconds(const Model& model, const Case& one) {
+double full_evaluation_seconds(const Model& model, const Case& one, const CancelFlag* cancel) {
   const Clock::time_point start = Clock::now();
   KvCache cache(model, {}, static_cast<int>(one.question.size() + one.answer.size()));
-  cache.prefill(one.context);
+  cache.prefill(one.context, cancel);
   std::vector<int> rest = one.question;
   rest.insert(rest.end(), one.answer.begin(), one.answer.end() - 1);
-  model.decoder().logits(cache.run(rest));
+  model.decoder().logits(cache.run(rest, cancel));
   return seconds_since(start);
 }
 
@@ -160,14 +160,18 @@ CalibrationCost calibrate(const Model& model, const std::vector<Case>& cases,
   }
   CalibrationCost cost;
   if (open.empty()) return cost;
-  const std::size_t timed = std::min(kTimedCases, open.size());
-  for (std::size_t i = 0; i < timed; ++i) {
-    cost.full_evaluation_seconds += full_evaluation_seconds(model, cases[open[i]]) / double(timed);
-  }
+  // Full evaluations are timed all along the run: what else the machine does then slows both.
+  const std::size_t stride = (open.size() + kTimedCases - 1) / kTimedCases;
+  std::vector<double> timed;
   for (std::size_t i = 0; i < open.size(); ++i) {
     if (progress) {
       progress(double(i) / double(open.size()),
                "calibrating case " + std::to_string(i + 1) + " of " + std::to_string(open.size()));
+    }
+    if (i % stride == 0) {
+      timed.push_back(full_evaluation_seconds(model, cases[open[i]], cancel));
+      std::sort(timed.begin(), timed.end());
+      cost.full_evaluation_seconds = timed[(timed.size() - 1) / 2];
     }
     const Clock::time_point start = Clock::now();
     CaseCalibration one = measure_case(model, cases[open[i]], open[i], calibration, cancel);

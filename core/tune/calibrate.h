@@ -23,7 +23,8 @@ Calibration plan_calibration(const Model& model, const std::vector<Case>& cases,
                              CalibrationSettings settings, const Shard& shard = {});
 
 // What a run took, and what evaluating the same cells in full would take: prompt, question and
-// answer from scratch for every layer, phase and policy (timed on the first cases, full cache).
+// answer from scratch for every layer, phase and policy (median of some of the cases, full
+// cache).
 struct CalibrationCost {
   int cases = 0;  // measured by this run
   double seconds = 0, full_evaluation_seconds = 0;
