@@ -61,7 +61,10 @@ int run(const Options& given) {
   progress.clear();
   Json json = audit_json(audit);
   if (given.has("--out")) write_file_atomic(given.text("--out"), json.dump(1) + "\n");
-  if (!beside.rows.empty()) json["beside"] = comparison_json(beside);
+  if (!beside.rows.empty()) {
+    json["beside"] = comparison_json(beside);
+    json["cannot_tell"] = !cannot_tell(beside).empty();
+  }
   if (given.has("--json")) {
     print_json(json);
     return 0;
@@ -81,6 +84,7 @@ int run(const Options& given) {
   }
   print_histogram(audit);
   if (!beside.rows.empty()) comparison_table(beside).print(std::cout);
+  if (!cannot_tell(beside).empty()) std::cout << cannot_tell(beside) << "\n";
   return 0;
 }
 

@@ -121,6 +121,7 @@ void print_result(const SearchResult& result, const CaseHalves& halves, const Co
     std::cout << "\nheld out: " << halves.report.size() << " other cases, query "
               << to_string(query) << "\n";
     comparison_table(report).print(std::cout);
+    if (!cannot_tell(report).empty()) std::cout << cannot_tell(report) << "\n";
   }
   if (given.has("--out")) std::cout << "written to " << given.text("--out") << "\n";
 }
@@ -141,6 +142,7 @@ Json result_json(const SearchResult& result, const CaseHalves& halves, const Com
                {"plan", std::move(plan)}};
   if (report.rows.empty()) return json;
   json["held_out"] = {{"cases", halves.report.size()}, {"rows", comparison_json(report)}};
+  json["cannot_tell"] = !cannot_tell(report).empty();
   json["gap_recovered"] = json["held_out"]["rows"].back()["gap_recovered"];
   return json;
 }

@@ -90,4 +90,9 @@ Json comparison_json(const Comparison& comparison) {
   return rows;
 }
 
+std::string cannot_tell(const Comparison& comparison) {
+  if (comparison.rows.empty() || comparison.rows[0].score.recall.value >= 0.5) return "";
+  return "cannot tell: even the full cache answers fewer than half of these cases";
+}
+
 }  // namespace polykv

@@ -36,5 +36,7 @@ Json plan_object(const Plan& plan, const PlanTarget& target);
 // A table and its JSON: every row with its gap_recovered.
 Table comparison_table(const Comparison& comparison);
 Json comparison_json(const Comparison& comparison);
+// "cannot tell: ..." when the full cache answers fewer than half of the cases; else "".
+std::string cannot_tell(const Comparison& comparison);
 
 }  // namespace polykv

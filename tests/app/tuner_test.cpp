@@ -78,6 +78,7 @@ TEST_CASE("calibrate, route, tune and audit go from cases to a plan") {
   for (const Json& row : found["held_out"]["rows"]) roles.insert(row["role"].get<std::string>());
   CHECK(roles == std::set<std::string>{"full", "control", "best single", "plan"});
   CHECK(found.contains("gap_recovered"));
+  CHECK(found["cannot_tell"] == false);
 
   const Json audit = ran_json("audit " + kMixed + "--cases " + case_file() +
                               " --permutations 5 --calibration " + cal);
