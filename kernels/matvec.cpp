@@ -18,10 +18,13 @@ POLYKV_INLINE float widened(Bf16 value) {
   return std::bit_cast<float>(std::uint32_t{value.bits} << 16);
 }
 POLYKV_INLINE float widened(Fp16 value) {
-  // The exponents' biases differ by 112; the product also makes subnormal halves right.
-  const std::uint32_t bits = value.bits;
-  const float size = std::bit_cast<float>((bits & 0x7fffu) << 13) * 0x1p112f;
-  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(size) | (bits & 0x8000u) << 16);
+  // The exponents' biases differ by 112. Subnormal halves are counted from 2^-14 on: no number on
+  // the way is denormal, which threads may take for 0.
+  const std::uint32_t bits = value.bits, size = (bits & 0x7fffu) << 13;
+  const float normal = std::bit_cast<float>(size + (112u << 23));
+  const float small = std::bit_cast<float>(size + (113u << 23)) - 0x1p-14f;
+  const float wide = (bits & 0x7c00u) == 0 ? small : normal;
+  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(wide) | (bits & 0x8000u) << 16);
 }
 
 // R rows from `weight` on, one token.

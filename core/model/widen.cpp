@@ -71,9 +71,13 @@ bool widen(const StoredTensor& tensor, std::size_t first, std::size_t last, floa
       for (std::size_t i = first; i < last; ++i) {
         const std::uint32_t half = word_at<std::uint16_t>(data, i);
         bad |= (half & kExponent16) == kExponent16;
-        // The exponent's bias differs by 112; the product also makes subnormal halves right.
-        const float size = std::bit_cast<float>((half & 0x7fffu) << 13) * 0x1p112f;
-        out[i] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(size) | (half & 0x8000u) << 16);
+        // The exponent's bias differs by 112. Subnormal halves are counted from 2^-14 on: no number
+        // on the way is denormal, which threads may take for 0.
+        const std::uint32_t size = (half & 0x7fffu) << 13;
+        const float normal = std::bit_cast<float>(size + (112u << 23));
+        const float small = std::bit_cast<float>(size + (113u << 23)) - 0x1p-14f;
+        const float value = (half & kExponent16) == 0 ? small : normal;
+        out[i] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) | (half & 0x8000u) << 16);
       }
       break;
   }

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <random>
 
+#include "tests/support/flush_denormals.h"
+
 using namespace polykv;
 
 namespace {
@@ -25,14 +27,22 @@ StoredTensor stored(StoredType type, const unsigned char* data, std::size_t byte
 }  // namespace
 
 TEST_CASE("every finite half becomes its exact value, also from unaligned bytes") {
-  for (unsigned bits = 0; bits < 65536; ++bits) {
-    unsigned char bytes[3] = {0xff, static_cast<unsigned char>(bits),
-                              static_cast<unsigned char>(bits >> 8)};
-    float out = 0;
-    const bool finite = widen(stored(StoredType::f16, bytes + 1, 2), 0, 1, &out);
-    REQUIRE(finite == ((bits & 0x7c00) != 0x7c00));
-    if (finite) REQUIRE(double(out) == half_value(bits));
-    if (finite) REQUIRE(std::signbit(out) == ((bits & 0x8000) != 0));
+  for (const bool flushed : {false, true}) {
+    for (unsigned bits = 0; bits < 65536; ++bits) {
+      unsigned char bytes[3] = {0xff, static_cast<unsigned char>(bits),
+                                static_cast<unsigned char>(bits >> 8)};
+      float out = 0;
+      bool finite = false;
+      if (flushed) {
+        const FlushDenormals mode;
+        finite = widen(stored(StoredType::f16, bytes + 1, 2), 0, 1, &out);
+      } else {
+        finite = widen(stored(StoredType::f16, bytes + 1, 2), 0, 1, &out);
+      }
+      REQUIRE(finite == ((bits & 0x7c00) != 0x7c00));
+      if (finite) REQUIRE(double(out) == half_value(bits));
+      if (finite) REQUIRE(std::signbit(out) == ((bits & 0x8000) != 0));
+    }
   }
 }
 
