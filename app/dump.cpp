@@ -2,28 +2,12 @@
 
 #include <cmath>
 
+#include "app/commands/table.h"
 #include "views/opening_model.h"
 #include "views/tune_model.h"
 
 namespace polykv {
 namespace {
-
-Json estimate(const Estimate& e) {
-  return {{"value", e.value}, {"low", e.low}, {"high", e.high}, {"n", e.n}};
-}
-
-Json score_json(const ScoreRow& row) {
-  return {{"plan", row.plan},
-          {"recall", estimate(row.recall)},
-          {"answer_nll", estimate(row.answer_nll)},
-          {"kl_to_full", estimate(row.kl_to_full)},
-          {"top1_agreement", estimate(row.top1_agreement)},
-          {"kept_mass", estimate(row.kept_mass)},
-          {"kept_mass_by_layer", row.kept_mass_by_layer},
-          {"kv_bytes", row.kv_bytes},
-          {"kv_bytes_planned", row.kv_bytes_planned},
-          {"rescore_ms", row.rescore_ms}};
-}
 
 Json plan_as_json(const Snapshot& now, const Plan& plan) {
   if (plan.layers() == 0) return nullptr;

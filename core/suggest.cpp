@@ -47,4 +47,9 @@ std::string nearest_word(const std::string& word, const std::vector<std::string>
   return nearest;
 }
 
+std::string did_you_mean(const std::string& word, const std::vector<std::string>& known) {
+  const std::string near = nearest_word(word, known);
+  return near.empty() ? "" : "; did you mean '" + near + "'?";
+}
+
 }  // namespace polykv

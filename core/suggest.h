@@ -8,4 +8,7 @@ namespace polykv {
 // length.
 std::string nearest_word(const std::string& word, const std::vector<std::string>& known);
 
+// "; did you mean 'score'?", or "" when nothing is near.
+std::string did_you_mean(const std::string& word, const std::vector<std::string>& known);
+
 }  // namespace polykv

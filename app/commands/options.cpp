@@ -59,11 +59,6 @@ std::vector<Number> parse_list(const std::string& name, const std::string& text,
 
 }  // namespace
 
-std::string did_you_mean(const std::string& word, const std::vector<std::string>& known) {
-  const std::string near = nearest_word(word, known);
-  return near.empty() ? "" : "; did you mean '" + near + "'?";
-}
-
 Options::Options(const Word& word, const std::vector<std::string>& arguments) : word_(word) {
   const std::vector<Option> known = options_of(word);
   for (std::size_t i = 0; i < arguments.size(); ++i) {

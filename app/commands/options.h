@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/commands/word.h"
+#include "core/suggest.h"  // did_you_mean
 
 namespace polykv {
 
@@ -46,8 +47,5 @@ class Options {
 
 // Usage, options and summary of one word.
 std::string help_text(const Word& word);
-
-// "; did you mean 'score'?", or "" when nothing is near.
-std::string did_you_mean(const std::string& word, const std::vector<std::string>& known);
 
 }  // namespace polykv

@@ -25,11 +25,16 @@ at::Tensor attention_rows(const at::Tensor& q, const at::Tensor& k, int window) 
   return at::softmax(scores, -1);
 }
 
+at::Tensor mixed_values(const at::Tensor& rows, const at::Tensor& v) {
+  const std::int64_t heads = rows.size(0), t = rows.size(1), d = v.size(2), groups = v.size(0);
+  return at::bmm(rows.view({groups, heads / groups * t, v.size(1)}), v)
+      .view({heads, t, d})
+      .transpose(0, 1)
+      .reshape({t, heads * d});
+}
+
 at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, int window) {
-  const std::int64_t heads = q.size(0), t = q.size(1), d = q.size(2), groups = k.size(0);
-  const at::Tensor rows =
-      attention_rows(q, k, window).view({groups, heads / groups * t, k.size(1)});
-  return at::bmm(rows, v).view({heads, t, d}).transpose(0, 1).reshape({t, heads * d});
+  return mixed_values(attention_rows(q, k, window), v);
 }
 
 }  // namespace polykv

@@ -12,4 +12,7 @@ at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
 // The probabilities behind it, (query_heads, t, rows) fp32.
 at::Tensor attention_rows(const at::Tensor& q, const at::Tensor& k, int window);
 
+// What rows of such probabilities give of the values: (t, query_heads * head_dim).
+at::Tensor mixed_values(const at::Tensor& rows, const at::Tensor& v);
+
 }  // namespace polykv

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/files.h"
+#include "core/policies/policy.h"
 #include "core/suggest.h"
 
 namespace polykv {
@@ -56,6 +56,18 @@ std::span<const CellMeasure> measures() {
       {"kept_mass", "share of the full cache's attention that stays", &CellScores::kept_mass, true},
   };
   return table;
+}
+
+std::vector<CalibrationColumn> columns_of_settings(const CalibrationSettings& settings) {
+  std::vector<CalibrationColumn> columns;
+  for (const Phase phase : settings.phases) {
+    const unsigned mask = phase == Phase::prefill ? kPrefill : kDecode;
+    for (const std::string& id : settings.policies) {
+      const Policy* policy = find_policy(id);
+      if (policy && (policy->phases & mask)) columns.push_back({phase, id});
+    }
+  }
+  return columns;
 }
 
 bool Calibration::complete() const {

@@ -132,18 +132,6 @@ void parse_settings(const JsonFields& fields, Calibration& c) {
 
 }  // namespace
 
-std::vector<CalibrationColumn> columns_of_settings(const CalibrationSettings& settings) {
-  std::vector<CalibrationColumn> columns;
-  for (const Phase phase : settings.phases) {
-    const unsigned mask = phase == Phase::prefill ? kPrefill : kDecode;
-    for (const std::string& id : settings.policies) {
-      const Policy* policy = find_policy(id);
-      if (policy && (policy->phases & mask)) columns.push_back({phase, id});
-    }
-  }
-  return columns;
-}
-
 std::string calibration_json(const Calibration& c) {
   Json phases = Json::array();
   for (const Phase phase : c.settings.phases) phases.push_back(to_string(phase));

@@ -53,31 +53,30 @@ const ComparisonRow* Comparison::best_single() const {
 Estimate gap_recovered(const std::vector<double>& plan, const std::vector<double>& best,
                        const std::vector<double>& full, bool up) {
   const std::size_t n = plan.size();
-  const auto ratio = [&](const std::vector<std::size_t>& drawn) {
+  const double sign = up ? 1 : -1;
+  const auto above_and_gap = [&](const std::vector<std::size_t>& drawn) {
     double above = 0, gap = 0;
     for (const std::size_t i : drawn) {
       above += plan[i] - best[i];
       gap += full[i] - best[i];
     }
-    return std::pair(above, up ? gap : -gap);
+    return std::pair(sign * above, sign * gap);
   };
   std::vector<std::size_t> drawn(n);
   std::iota(drawn.begin(), drawn.end(), std::size_t{0});
-  const auto [above, gap] = ratio(drawn);
+  const auto [above, gap] = above_and_gap(drawn);
   if (n == 0 || gap <= 0) return {};
   std::vector<double> ratios;
   std::mt19937_64 random(kBootstrapSeed);
   for (int draw = 0; draw < kDraws; ++draw) {
     for (std::size_t& i : drawn) i = random() % n;
-    const auto [drawn_above, drawn_gap] = ratio(drawn);
+    const auto [drawn_above, drawn_gap] = above_and_gap(drawn);
     // Without a gap in a draw the ratio has no bound on the side it lies on.
-    const double sign = up ? 1 : -1;
-    ratios.push_back(drawn_gap > 0 ? sign * drawn_above / drawn_gap
-                                   : (sign * drawn_above >= 0 ? HUGE_VAL : -HUGE_VAL));
+    ratios.push_back(drawn_gap > 0 ? drawn_above / drawn_gap
+                                   : (drawn_above >= 0 ? HUGE_VAL : -HUGE_VAL));
   }
   std::sort(ratios.begin(), ratios.end());
-  return {(up ? above : -above) / gap, ratios[kDraws / 40], ratios[kDraws - 1 - kDraws / 40],
-          static_cast<int>(n)};
+  return {above / gap, ratios[kDraws / 40], ratios[kDraws - 1 - kDraws / 40], static_cast<int>(n)};
 }
 
 Comparison compare_plans(LiveScorer& scorer, const std::vector<Plan>& plans,

@@ -41,9 +41,9 @@ Tail tail_of(const Model& model, const CaseState& state, int layer, QueryVisibil
   tail.q = stored_queries(model.decoder(), full, layer, tail.cut, state.full.tokens);
   tail.k = full.k.narrow(1, tail.cut, tail.tokens);
   tail.v = full.v.narrow(1, tail.cut, tail.tokens);
-  tail.attention = attend(tail.q, full.k, full.v, window);
-  tail.mass = attention_rows(tail.q, full.k, window)
-                  .view({s.kv_heads, s.query_heads / s.kv_heads, tail.tokens, state.full.tokens})
+  const at::Tensor rows = attention_rows(tail.q, full.k, window);
+  tail.attention = mixed_values(rows, full.v);
+  tail.mass = rows.view({s.kv_heads, s.query_heads / s.kv_heads, tail.tokens, state.full.tokens})
                   .mean(1)
                   .contiguous();
   return tail;

@@ -115,9 +115,7 @@ const CellMeasure& find_measure(const std::string& word) {
     if (word == row.id || (word == "nll" && row.value == &CellScores::nll_increase)) return row;
     known.emplace_back(row.id);
   }
-  const std::string nearest = nearest_word(word, known);
-  throw Error(ErrorKind::usage, "unknown measure '" + word + "'" +
-                                    (nearest.empty() ? "" : "; did you mean '" + nearest + "'?"));
+  throw Error(ErrorKind::usage, "unknown measure '" + word + "'" + did_you_mean(word, known));
 }
 
 int best_column(const Calibration& calibration, const CellMeasure& measure, bool inverse, int layer,

@@ -235,9 +235,8 @@ const Objective& find_objective(const std::string& id) {
     if (id == row.id) return row;
     known.emplace_back(row.id);
   }
-  const std::string nearest = nearest_word(id, known);
   throw Error(ErrorKind::usage, "unknown objective '" + id + "', known are nll, kl, recall" +
-                                    (nearest.empty() ? "" : "; did you mean '" + nearest + "'?"));
+                                    did_you_mean(id, known));
 }
 
 SearchResult search_plan(LiveScorer& scorer, const std::vector<Plan>& starts,
